@@ -1,0 +1,2 @@
+//! eutectic
+fn main() {}
