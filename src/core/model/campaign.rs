@@ -1,0 +1,235 @@
+//! A campaign: search space, objectives, constraints, protocol, budget, stop rule.
+
+use super::expr::Expr;
+use super::value::{Measured, Setting, Unit, Value};
+use crate::ids::{CampaignName, InstrumentId, StepName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that a campaign file says, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CampaignSpec {
+    /// Its name.
+    pub name: CampaignName,
+    /// What is varied, in the file's order; names are unique.
+    pub parameters: Vec<Parameter>,
+    /// What is measured, in the file's order.
+    pub outcomes: Vec<Outcome>,
+    /// What is optimised; at least one.
+    pub objectives: Vec<Objective>,
+    /// Known bounds: never violated by a proposal.
+    pub parameter_constraints: Vec<ParameterConstraint>,
+    /// Measured bounds: learnt as the campaign goes.
+    pub outcome_constraints: Vec<OutcomeConstraint>,
+    /// The protocol, in an order in which every step follows what it needs; empty for a campaign by hand.
+    pub steps: Vec<Step>,
+    /// The scientist's own points, tried first.
+    pub experiments: Vec<Setting>,
+    /// Past data: observations that cost nothing.
+    pub past: Vec<PastRow>,
+    /// How much may be spent.
+    pub budget: Budget,
+    /// When to stop before the budget is spent.
+    pub stop: StopRule,
+    /// How to plan.
+    pub planner: PlannerSpec,
+}
+
+/// Something that is varied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its values.
+    pub domain: Domain,
+    /// Its unit; a bare number's is `1`.
+    pub unit: Unit,
+}
+
+/// The values of a parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Domain {
+    /// Every number between two bounds, both included.
+    Real {
+        /// Lower bound.
+        low: f64,
+        /// Upper bound, above `low`.
+        high: f64,
+        /// Searched on a logarithmic scale; then `low` is above 0.
+        log: bool,
+    },
+    /// Every whole number between two bounds, both included.
+    Integer {
+        /// Lower bound.
+        low: i64,
+        /// Upper bound, above `low`.
+        high: i64,
+        /// Searched on a logarithmic scale; then `low` is above 0.
+        log: bool,
+    },
+    /// One of several names.
+    Categorical {
+        /// At least two, unique.
+        choices: Vec<String>,
+    },
+}
+
+/// Something that is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its name.
+    pub name: String,
+    /// How it is calculated; `None` where a person records it.
+    pub value: Option<Expr>,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+/// Something that is optimised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// The outcome.
+    pub outcome: String,
+    /// Which way.
+    pub goal: Goal,
+}
+
+/// Which way an objective is optimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Larger is better.
+    Maximize,
+    /// Smaller is better.
+    Minimize,
+}
+
+/// A bound on parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterConstraint {
+    /// True where it holds.
+    pub holds: Expr,
+    /// As the file has it.
+    pub text: String,
+}
+
+/// A bound on outcomes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeConstraint {
+    /// Holds where this is at most 0.
+    pub margin: Expr,
+    /// As the file has it.
+    pub text: String,
+}
+
+/// One node of the protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub name: StepName,
+    /// The capability it calls.
+    pub capability: String,
+    /// The instrument that must do it; `None`: any that can.
+    pub instrument: Option<InstrumentId>,
+    /// Steps that must have succeeded before, those whose outputs it uses included.
+    pub after: Vec<StepName>,
+    /// Its arguments.
+    pub with: BTreeMap<String, Binding>,
+}
+
+/// Where an argument comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Binding {
+    /// The file itself.
+    Literal(Value),
+    /// A parameter: `$temperature`.
+    Parameter(String),
+    /// An earlier step's output: `@react.sample`.
+    Output {
+        /// The step.
+        step: StepName,
+        /// Its output.
+        output: String,
+    },
+}
+
+/// An observation made before the campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastRow {
+    /// The point.
+    pub setting: Setting,
+    /// Outcomes by name.
+    pub outcomes: BTreeMap<String, Measured>,
+}
+
+/// How much may be spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Experiments, the person's own among them, past data not.
+    pub experiments: u32,
+    /// Experiments at once, at least 1.
+    pub in_flight: u32,
+    /// Whether a proposal may use whatever has arrived.
+    pub admission: Admission,
+}
+
+/// Which outcomes a proposal may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// All that have arrived.
+    #[default]
+    AsArrived,
+    /// Proposal m uses exactly outcomes 1..m-q: reproducible whatever the timing.
+    InOrder,
+}
+
+/// When to stop before the budget is spent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopRule {
+    /// Stop when a feasible observation of the objective is at least as good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<f64>,
+    /// Stop after so many experiments without a gain of `gain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// The gain in the objective that counts, in its unit.
+    #[serde(default)]
+    pub gain: f64,
+}
+
+/// How to plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannerSpec {
+    /// Size of the space-filling start; `None`: the planner's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<u32>,
+}
+
+impl CampaignSpec {
+    /// Done by people, without instruments.
+    #[must_use]
+    pub fn by_hand(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The parameter of this name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// The outcome of this name.
+    #[must_use]
+    pub fn outcome(&self, name: &str) -> Option<&Outcome> {
+        self.outcomes.iter().find(|outcome| outcome.name == name)
+    }
+
+    /// The step of this name.
+    #[must_use]
+    pub fn step(&self, name: &StepName) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == *name)
+    }
+}

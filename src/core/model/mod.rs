@@ -1,0 +1,19 @@
+//! What a campaign is: data, as it stands in the log.
+
+mod campaign;
+mod expr;
+mod instrument;
+mod observation;
+mod value;
+
+pub use campaign::{
+    Admission, Budget, CampaignSpec, Domain, Goal, Objective, Outcome, OutcomeConstraint, Parameter,
+    ParameterConstraint, PastRow, PlannerSpec, StopRule,
+};
+pub use campaign::{Binding, Step};
+pub use expr::{Binary, Datum, EvalError, Expr, Function, Leaf, MAX_DEPTH, Scope, Unary, Uncertain};
+pub use instrument::{CapabilityDescription, InstrumentDescription, RepeatEffect};
+pub use observation::{
+    Answer, Estimate, Failure, FailureKind, Observation, Origin, Predicted, Proposal, StopReason, Why, WhyKind,
+};
+pub use value::{Artifact, Column, Level, Measured, Quantity, SampleEffect, Setting, Unit, Value};

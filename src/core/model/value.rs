@@ -1,0 +1,145 @@
+//! Values as they travel between steps, and the settings of a point.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A unit, as people wrote it and as UCUM has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// What the file says: `degC`. Shown to people.
+    pub written: String,
+    /// The UCUM case-sensitive code: `Cel`. Sent to drivers; `1` for a bare number.
+    pub ucum: String,
+}
+
+impl Unit {
+    /// The unit of a bare number.
+    #[must_use]
+    pub fn one() -> Self {
+        Self { written: String::new(), ucum: "1".into() }
+    }
+}
+
+/// A number with its unit, and with its standard uncertainty where that is stated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantity {
+    /// Finite.
+    pub value: f64,
+    /// UCUM code.
+    pub unit: String,
+    /// Standard uncertainty in the difference unit, if stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
+}
+
+/// A measured number in its outcome's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Finite.
+    pub value: f64,
+    /// Standard uncertainty, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
+}
+
+/// What goes into a step and comes out of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// A number with a unit.
+    Quantity(Quantity),
+    /// A whole number.
+    Integer(i64),
+    /// Yes or no.
+    Boolean(bool),
+    /// Free text.
+    Text(String),
+    /// The id of a choice.
+    Choice(String),
+    /// The id of a sample.
+    Sample(String),
+    /// A curve or table, by columns.
+    Series(Vec<Column>),
+    /// Something too large for the log, kept elsewhere.
+    Artifact(Artifact),
+}
+
+/// One column of a series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its id.
+    pub id: String,
+    /// UCUM code.
+    pub unit: String,
+    /// A missing value is `None`.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Where a large result lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Unique within its operation.
+    pub id: String,
+    /// MIME type.
+    pub media_type: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256 over the whole, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What an operation did to its sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleEffect {
+    /// Nothing: safe to use again.
+    None,
+    /// Changed.
+    Modified,
+    /// Used up.
+    Consumed,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// One parameter's place in a point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Of a real parameter, in its unit.
+    Real(f64),
+    /// Of an integer parameter.
+    Integer(i64),
+    /// Of a categorical parameter.
+    Choice(String),
+}
+
+impl Level {
+    /// The level as a number, where it is one.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integer parameters are bounded far below 2^53 where files are read"
+    )]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Real(value) => Some(*value),
+            Self::Integer(value) => Some(*value as f64),
+            Self::Choice(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Real(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Choice(choice) => f.write_str(choice),
+        }
+    }
+}
+
+/// A point: a level for every parameter.
+pub type Setting = BTreeMap<String, Level>;
