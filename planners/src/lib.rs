@@ -1,1 +1,18 @@
-//! planners
+//! Bayesian optimisation as a library of numbers.
+//!
+//! `suggest(problem, history, memo, seed) -> (points, memo)`: a planner is a pure function. It knows no units, no ids
+//! and no clock; what it must remember is a small [`Memo`] that the caller stores and hands back.
+
+mod design;
+mod frame;
+mod memo;
+mod normal;
+mod planner;
+mod problem;
+mod random;
+mod rng;
+
+pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
+pub use planner::{Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion};
+pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
+pub use random::Random;

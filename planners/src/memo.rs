@@ -1,0 +1,53 @@
+//! What a planner remembers from call to call.
+
+use serde::{Deserialize, Serialize};
+
+use crate::planner::PlanError;
+
+/// The version written into a memo. A planner reads its own version and earlier ones.
+pub const MEMO_VERSION: u32 = 1;
+/// A memo's JSON stays below this many bytes.
+pub const MEMO_MAX_BYTES: usize = 64 * 1024;
+
+/// What a planner remembers from call to call; stored by the caller with the proposals.
+///
+/// It is data, not a cache: another memo may give other points. It holds a few numbers an outcome, never a row or a
+/// matrix, and stays below [`MEMO_MAX_BYTES`]. Its JSON (with `serde_json`'s `float_roundtrip`) gives the same bits back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memo {
+    /// [`MEMO_VERSION`] of the planner that wrote it; 0 in an empty one.
+    #[serde(default)]
+    pub version: u32,
+    /// The fitted surrogate of each objective, then of each constraint, then of viability if a recipe has failed.
+    #[serde(default)]
+    pub surrogates: Vec<SurrogateMemo>,
+    /// The point the last search ended at, in unit coordinates: a start of the next one.
+    #[serde(default)]
+    pub last: Vec<f64>,
+}
+
+/// Where a surrogate's last fit ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SurrogateMemo {
+    /// Logarithms of the lengthscales, one a parameter, in units of the unit cube.
+    pub ln_lengthscales: Vec<f64>,
+    /// Logarithm of the signal variance, in standardised outcomes.
+    pub ln_signal: f64,
+    /// Logarithm of the noise variance, in standardised outcomes; `None` where it is known.
+    pub ln_noise: Option<f64>,
+    /// How many observations the fit had.
+    pub fitted_at: usize,
+}
+
+impl Memo {
+    /// Checks that this planner can read the memo.
+    ///
+    /// # Errors
+    /// [`PlanError::MemoVersion`] if a later version wrote it.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.version > MEMO_VERSION {
+            return Err(PlanError::MemoVersion { found: self.version, known: MEMO_VERSION });
+        }
+        Ok(())
+    }
+}
