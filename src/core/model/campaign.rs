@@ -233,3 +233,13 @@ impl CampaignSpec {
         self.steps.iter().find(|step| step.name == *name)
     }
 }
+
+impl std::fmt::Display for Domain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Real { low, high, .. } => write!(f, "{low}..{high}"),
+            Self::Integer { low, high, .. } => write!(f, "{low}..{high}, whole numbers"),
+            Self::Categorical { choices } => f.write_str(&choices.join(", ")),
+        }
+    }
+}

@@ -13,8 +13,8 @@ pub enum Origin {
     Proposed(Ticket),
     /// A person: the campaign file, `enqueue` or `record`.
     Own,
-    /// Past data that the campaign file names; nothing was run.
-    Past,
+    /// An experiment that equipment let down.
+    Again(ExperimentNumber),
 }
 
 /// A proposed point and its reason.

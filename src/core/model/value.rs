@@ -1,5 +1,6 @@
 //! Values as they travel between steps, and the settings of a point.
 
+use super::expr::Datum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -143,3 +144,28 @@ impl fmt::Display for Level {
 
 /// A point: a level for every parameter.
 pub type Setting = BTreeMap<String, Level>;
+
+impl Level {
+    /// The level as an expression sees it.
+    #[must_use]
+    pub fn datum(&self) -> Datum {
+        match self {
+            Self::Choice(choice) => Datum::Text(choice.clone()),
+            Self::Real(_) | Self::Integer(_) => Datum::Number(self.number().unwrap_or_default(), 0.0),
+        }
+    }
+}
+
+impl Value {
+    /// The value as an expression sees it; `None` for what is no number and no category.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of an instrument stay far below 2^53")]
+    pub fn datum(&self) -> Option<Datum> {
+        match self {
+            Self::Quantity(quantity) => Some(Datum::Number(quantity.value, quantity.sd.unwrap_or(0.0))),
+            Self::Integer(value) => Some(Datum::Number(*value as f64, 0.0)),
+            Self::Choice(choice) => Some(Datum::Text(choice.clone())),
+            Self::Boolean(_) | Self::Text(_) | Self::Sample(_) | Self::Series(_) | Self::Artifact(_) => None,
+        }
+    }
+}

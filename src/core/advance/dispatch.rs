@@ -1,0 +1,94 @@
+//! Which instrument does a step, and with what: the intent that becomes durable before the driver hears of it.
+
+use crate::digest::Digest;
+use crate::event::{Dispatch, Event};
+use crate::ids::{InstrumentId, OperationId};
+use crate::model::{Binding, CapabilityDescription, Level, Parameter, Quantity, Step, Value};
+use crate::state::{Campaign, Experiment, Instrument, StepPhase, Workcell};
+use crate::time::Time;
+use std::collections::BTreeMap;
+
+/// Added to a capability's own limit before its operation counts as overdue: the way there and back.
+pub(super) const OVERDUE_GRACE_MS: i64 = 10_000;
+
+/// The event that dispatches this step, if an instrument is free for it.
+pub(super) fn dispatch(
+    workcell: &Workcell,
+    campaign: &Campaign,
+    experiment: &Experiment,
+    step: &Step,
+    attempt: u32,
+    now: Time,
+) -> Option<Event> {
+    let (instrument, capability) = free(workcell, step)?;
+    let arguments = arguments(campaign, experiment, step)?;
+    let lease = workcell.instruments.get(instrument)?.lease.as_ref()?;
+    let name = &campaign.spec.name;
+    Some(Event::OperationDispatched(Box::new(Dispatch {
+        operation: OperationId::derive(&workcell.id, name, experiment.number, &step.name, attempt),
+        campaign: name.clone(),
+        experiment: experiment.number,
+        step: step.name.clone(),
+        attempt,
+        instrument: instrument.clone(),
+        capability: step.capability.clone(),
+        version: capability.version.clone(),
+        hash: hash(&step.capability, &capability.version, &arguments),
+        arguments,
+        epoch: workcell.epoch,
+        journal_id: lease.journal_id.clone(),
+        effect: capability.effect,
+        deadline: capability.max_duration_ms.map(|limit| now.plus_ms(limit.saturating_add(OVERDUE_GRACE_MS))),
+    })))
+}
+
+fn free<'a>(workcell: &'a Workcell, step: &Step) -> Option<(&'a InstrumentId, &'a CapabilityDescription)> {
+    let offers = |instrument: &'a Instrument| {
+        let description = instrument.description.as_ref()?;
+        let room = instrument.running.len() < description.max_concurrency.max(1) as usize;
+        description.capabilities.get(&step.capability).filter(|_| room && workcell.held(instrument))
+    };
+    workcell
+        .instruments
+        .iter()
+        .filter(|(name, _)| step.instrument.as_ref().is_none_or(|wanted| wanted == *name))
+        .find_map(|(name, instrument)| Some((name, offers(instrument)?)))
+}
+
+fn arguments(campaign: &Campaign, experiment: &Experiment, step: &Step) -> Option<BTreeMap<String, Value>> {
+    let bound = |binding: &Binding| match binding {
+        Binding::Literal(value) => Some(value.clone()),
+        Binding::Parameter(name) => Some(level_value(campaign.spec.parameter(name)?, experiment.setting.get(name)?)),
+        Binding::Output { step, output } => match &experiment.steps.get(step)?.phase {
+            StepPhase::Succeeded(outputs) => outputs.get(output).cloned(),
+            StepPhase::Pending
+            | StepPhase::Open(_)
+            | StepPhase::Failed { .. }
+            | StepPhase::Aborted
+            | StepPhase::Unknown(_) => None,
+        },
+    };
+    step.with.iter().map(|(name, binding)| Some((name.clone(), bound(binding)?))).collect()
+}
+
+/// A parameter's level as an argument. A whole number without a unit stays whole; with one it is a quantity.
+fn level_value(parameter: &Parameter, level: &Level) -> Value {
+    let unit = parameter.unit.ucum.clone();
+    match level {
+        Level::Integer(value) if unit == "1" => Value::Integer(*value),
+        Level::Choice(choice) => Value::Choice(choice.clone()),
+        Level::Real(_) | Level::Integer(_) => {
+            Value::Quantity(Quantity { value: level.number().unwrap_or_default(), unit, sd: None })
+        }
+    }
+}
+
+fn hash(capability: &str, version: &str, arguments: &BTreeMap<String, Value>) -> String {
+    let mut digest = Digest::new("request");
+    digest.text(capability).text(version);
+    for (name, value) in arguments {
+        // Sorted maps and shortest round-trip numbers: the same arguments always give the same text.
+        digest.text(name).text(&serde_json::to_string(value).unwrap_or_default());
+    }
+    digest.hex()
+}

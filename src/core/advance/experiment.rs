@@ -1,0 +1,172 @@
+//! An experiment under way: its next steps, or its end.
+
+use super::dispatch::dispatch;
+use crate::event::{Event, Fault, FaultCategory};
+use crate::ids::StepName;
+use crate::model::{
+    CampaignSpec, Datum, Failure, FailureKind, Leaf, Level, Measured, Observation, Origin, SampleEffect, Step, Value,
+};
+use crate::state::{Campaign, Experiment, Phase, StepPhase, StepState, Workcell};
+use crate::time::Time;
+
+/// Operations for one step, when each failed without harm and asked to be tried again.
+pub(super) const MAX_ATTEMPTS: u32 = 3;
+
+/// What follows for one experiment that runs.
+pub(super) fn next(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, now: Time) -> Vec<Event> {
+    if let Phase::Aborting { by } = &campaign.phase {
+        return aborting(workcell, campaign, experiment, by);
+    }
+    if let Some(failure) = verdict(campaign, experiment) {
+        // What still runs beside the failed step is seen through first: its result is kept in the journal.
+        return if open(experiment) { Vec::new() } else { fail(campaign, experiment, failure) };
+    }
+    let steps = &experiment.steps;
+    if steps.values().all(|step| matches!(step.phase, StepPhase::Succeeded(_))) {
+        return vec![complete(campaign, experiment)];
+    }
+    for step in &campaign.spec.steps {
+        let state = steps.get(&step.name).cloned().unwrap_or_default();
+        let due = match state.phase {
+            StepPhase::Pending => true,
+            StepPhase::Failed { ref fault, sample } => again(fault, sample, state.attempts),
+            StepPhase::Unknown(_) => true,
+            StepPhase::Open(_) | StepPhase::Succeeded(_) | StepPhase::Aborted => false,
+        };
+        let ready = step.after.iter().all(|name| succeeded(experiment, name));
+        if due
+            && ready
+            && let Some(event) = dispatch(workcell, campaign, experiment, step, state.attempts + 1, now)
+        {
+            return vec![event];
+        }
+    }
+    Vec::new()
+}
+
+fn succeeded(experiment: &Experiment, step: &StepName) -> bool {
+    matches!(experiment.steps.get(step).map(|it| &it.phase), Some(StepPhase::Succeeded(_)))
+}
+
+fn open(experiment: &Experiment) -> bool {
+    experiment.steps.values().any(|step| matches!(step.phase, StepPhase::Open(_)))
+}
+
+/// Whether a failed step gets a new attempt: only where the failure did nothing to the sample and asks for it.
+fn again(fault: &Fault, sample: SampleEffect, attempts: u32) -> bool {
+    fault.retry && sample == SampleEffect::None && attempts < MAX_ATTEMPTS
+}
+
+/// Why the experiment can't go on, if it can't.
+fn verdict(campaign: &Campaign, experiment: &Experiment) -> Option<Failure> {
+    campaign.spec.steps.iter().find_map(|step| {
+        let state = experiment.steps.get(&step.name)?;
+        match &state.phase {
+            StepPhase::Pending | StepPhase::Open(_) | StepPhase::Succeeded(_) => None,
+            StepPhase::Failed { fault, sample } if again(fault, *sample, state.attempts) => None,
+            StepPhase::Failed { fault, .. } => Some(Failure {
+                kind: match fault.category {
+                    FaultCategory::Process => FailureKind::Recipe,
+                    FaultCategory::Measurement => FailureKind::Measurement,
+                    FaultCategory::Equipment | FaultCategory::Request | FaultCategory::Safety => FailureKind::Equipment,
+                },
+                message: format!("step '{}': {} ({})", step.name, fault.message, fault.reason),
+            }),
+            StepPhase::Aborted => {
+                Some(Failure { kind: FailureKind::Cancelled, message: format!("step '{}' was aborted", step.name) })
+            }
+            StepPhase::Unknown(reason) => unknown(step, state, reason),
+        }
+    })
+}
+
+/// An outcome that nobody knows: again only where again is harmless.
+fn unknown(step: &Step, state: &StepState, reason: &str) -> Option<Failure> {
+    if state.repeatable && state.attempts < MAX_ATTEMPTS {
+        return None;
+    }
+    Some(Failure { kind: FailureKind::Unknown, message: format!("step '{}': {reason}", step.name) })
+}
+
+fn fail(campaign: &Campaign, experiment: &Experiment, failure: Failure) -> Vec<Event> {
+    let again = failure.kind == FailureKind::Equipment && campaign.phase == Phase::Running;
+    let name = &campaign.spec.name;
+    let mut events = vec![Event::ExperimentFailed { campaign: name.clone(), experiment: experiment.number, failure }];
+    if again {
+        // The point itself is not to blame: it is tried again as an experiment of its own.
+        events.push(Event::ExperimentAdded {
+            campaign: name.clone(),
+            experiment: campaign.next_number(),
+            origin: Origin::Again(experiment.number),
+            setting: experiment.setting.clone(),
+            why: experiment.why.clone(),
+        });
+    }
+    events
+}
+
+fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, by: &str) -> Vec<Event> {
+    let open = experiment.steps.values().filter_map(|step| match &step.phase {
+        StepPhase::Open(id) => workcell.operations.get(id).map(|operation| (id, operation)),
+        StepPhase::Pending
+        | StepPhase::Succeeded(_)
+        | StepPhase::Failed { .. }
+        | StepPhase::Aborted
+        | StepPhase::Unknown(_) => None,
+    });
+    let open: Vec<_> = open.collect();
+    if open.is_empty() {
+        let failure = Failure { kind: FailureKind::Cancelled, message: format!("aborted by {by}") };
+        return vec![Event::ExperimentFailed {
+            campaign: campaign.spec.name.clone(),
+            experiment: experiment.number,
+            failure,
+        }];
+    }
+    open.into_iter()
+        .filter(|(_, operation)| operation.abort.is_none())
+        .map(|(id, _)| Event::AbortRequested { operation: id.clone(), reason: format!("aborted by {by}") })
+        .collect()
+}
+
+/// Every step has succeeded: the derived outcomes, or why there are none.
+fn complete(campaign: &Campaign, experiment: &Experiment) -> Event {
+    let name = campaign.spec.name.clone();
+    match outcomes(&campaign.spec, experiment) {
+        Ok(observation) => Event::ObservationRecorded { campaign: name, experiment: experiment.number, observation },
+        Err(message) => Event::ExperimentFailed {
+            campaign: name,
+            experiment: experiment.number,
+            failure: Failure { kind: FailureKind::Measurement, message },
+        },
+    }
+}
+
+fn outcomes(spec: &CampaignSpec, experiment: &Experiment) -> Result<Observation, String> {
+    let mut observation = Observation::default();
+    for outcome in &spec.outcomes {
+        let Some(expression) = &outcome.value else {
+            return Err(format!("outcome '{}' has no value", outcome.name));
+        };
+        let scope = |leaf: &Leaf| leaf_value(experiment, leaf);
+        let number = expression.number(&scope).map_err(|error| format!("outcome '{}': {error}", outcome.name))?;
+        let sd = Some(number.sd()).filter(|sd| *sd > 0.0);
+        observation.outcomes.insert(outcome.name.clone(), Measured { value: number.value, sd });
+    }
+    Ok(observation)
+}
+
+fn leaf_value(experiment: &Experiment, leaf: &Leaf) -> Option<Datum> {
+    match leaf {
+        Leaf::Parameter(name) => experiment.setting.get(name).map(Level::datum),
+        Leaf::Output { step, output } => match &experiment.steps.get(&StepName::new(step.as_str()))?.phase {
+            StepPhase::Succeeded(outputs) => outputs.get(output).and_then(Value::datum),
+            StepPhase::Pending
+            | StepPhase::Open(_)
+            | StepPhase::Failed { .. }
+            | StepPhase::Aborted
+            | StepPhase::Unknown(_) => None,
+        },
+        Leaf::Outcome(_) => None,
+    }
+}

@@ -1,0 +1,45 @@
+//! What follows from the state by itself: dispatch, completion, planning, stopping.
+//!
+//! [`advance`] is called until it returns nothing. Each rule looks at the state alone, so that it makes no difference
+//! which command, or which restart, brought the state about.
+
+mod campaign;
+mod dispatch;
+mod experiment;
+
+use crate::event::Event;
+use crate::state::{Phase, Workcell};
+use crate::time::Time;
+
+/// The next events, or none: the state is at rest.
+pub(crate) fn advance(workcell: &Workcell, now: Time) -> Vec<Event> {
+    let overdue = overdue(workcell, now);
+    if !overdue.is_empty() {
+        return overdue;
+    }
+    for campaign in workcell.campaigns.values() {
+        if matches!(campaign.phase, Phase::Ended(_)) {
+            continue;
+        }
+        for number in &campaign.live {
+            let events = campaign.experiment(*number).map(|it| experiment::next(workcell, campaign, it, now));
+            if let Some(events) = events.filter(|events| !events.is_empty()) {
+                return events;
+            }
+        }
+        let events = campaign::next(campaign);
+        if !events.is_empty() {
+            return events;
+        }
+    }
+    Vec::new()
+}
+
+fn overdue(workcell: &Workcell, now: Time) -> Vec<Event> {
+    workcell
+        .operations
+        .iter()
+        .filter(|(_, it)| !it.overdue && it.dispatch.deadline.is_some_and(|deadline| deadline <= now))
+        .map(|(id, _)| Event::OperationOverdue { operation: id.clone() })
+        .collect()
+}

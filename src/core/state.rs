@@ -1,0 +1,313 @@
+//! The state: everything that decisions look at, rebuilt from the events alone.
+
+use crate::effect::{Effect, EffectKey};
+use crate::event::{Dispatch, Fault, Purpose};
+use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, StepName, Ticket};
+use crate::model::{
+    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, SampleEffect, Setting,
+    StopReason, Value, Why,
+};
+use crate::rejection::Rejection;
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The request ids that are remembered; a repeat of an older one is decided anew.
+pub const MAX_REMEMBERED_REQUESTS: usize = 10_000;
+
+/// A set of instruments that are scheduled together, and their campaigns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workcell {
+    /// Its name towards drivers; empty before the first epoch.
+    pub id: String,
+    /// The owner's number; 0 before the first.
+    pub epoch: u64,
+    /// The time of the last event.
+    pub now: Time,
+    /// By name.
+    pub instruments: BTreeMap<InstrumentId, Instrument>,
+    /// By name.
+    pub campaigns: BTreeMap<CampaignName, Campaign>,
+    /// Those that have not ended.
+    pub operations: BTreeMap<OperationId, Operation>,
+    /// The verdicts on requests.
+    pub(crate) requests: BTreeMap<RequestId, Reply>,
+    pub(crate) request_order: VecDeque<RequestId>,
+    pub(crate) owed: BTreeMap<EffectKey, Effect>,
+}
+
+/// What a request got.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// The experiments that it added.
+    pub experiments: Vec<ExperimentNumber>,
+    /// The plan that it asked for.
+    pub ticket: Option<Ticket>,
+    /// Why it changed nothing.
+    pub rejection: Option<Rejection>,
+}
+
+/// An instrument.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Instrument {
+    /// What it can do; `None` until its driver has said so.
+    pub description: Option<InstrumentDescription>,
+    /// The last lease that was taken.
+    pub lease: Option<Lease>,
+    /// Why nothing is dispatched to it.
+    pub quarantined: Option<String>,
+    /// What it does now.
+    pub running: BTreeSet<OperationId>,
+}
+
+/// A lease that a driver gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The owner's number for which it was taken.
+    pub epoch: u64,
+    /// The driver's journal.
+    pub journal_id: String,
+    /// The driver's fencing token.
+    pub token: i64,
+}
+
+/// An operation that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// What was dispatched.
+    pub dispatch: Dispatch,
+    /// When.
+    pub dispatched_at: Time,
+    /// When the hardware began, if it has.
+    pub started_at: Option<Time>,
+    /// Why it is to be stopped.
+    pub abort: Option<String>,
+    /// It takes longer than declared.
+    pub overdue: bool,
+}
+
+/// A campaign.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Campaign {
+    /// What it is; its past data stand in [`Campaign::past`].
+    pub spec: CampaignSpec,
+    /// SHA-256 of its files.
+    pub digest: String,
+    /// Its file.
+    pub source: String,
+    /// Its seed.
+    pub seed: u64,
+    /// When it was added.
+    pub created_at: Time,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Observations made before it.
+    pub past: Vec<PastRow>,
+    /// Number n stands at place n - 1.
+    pub experiments: Vec<Experiment>,
+    /// Those that are added and not started.
+    pub waiting: BTreeSet<ExperimentNumber>,
+    /// Those that run.
+    pub live: BTreeSet<ExperimentNumber>,
+    /// The plan that is owed.
+    pub plan: Option<Plan>,
+    /// The number of the last plan.
+    pub last_ticket: Ticket,
+    /// What the planner must remember, as JSON text; empty before its first answer.
+    pub memo: String,
+    /// Milliseconds that the planner took in all.
+    pub planner_ms: u64,
+    /// Operations dispatched.
+    pub operations: u64,
+    /// Experiments of the budget that are used or spoken for.
+    pub used: u32,
+    /// Failures of equipment since the last observation.
+    pub equipment_failures: u32,
+    /// The best feasible experiment so far and its objective, where there is one objective.
+    pub best: Option<(ExperimentNumber, f64)>,
+    /// Observations since the objective last gained what counts.
+    pub since_gain: u32,
+    /// What was found.
+    pub answer: Option<Box<Answer>>,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+}
+
+/// Where a campaign stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Experiments are proposed and started.
+    Running,
+    /// Nothing new is started.
+    Paused {
+        /// Who, or what.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It ends when what runs has finished.
+    Stopping(StopReason),
+    /// It ends when what runs has been aborted.
+    Aborting {
+        /// Who.
+        by: String,
+    },
+    /// It is over.
+    Ended(StopReason),
+}
+
+impl Phase {
+    /// The phase in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused { .. } => "paused",
+            Self::Stopping(_) => "stopping",
+            Self::Aborting { .. } => "aborting",
+            Self::Ended(_) => "ended",
+        }
+    }
+}
+
+/// A plan that is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Its number.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub purpose: Purpose,
+}
+
+/// A point and its execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// From 1.
+    pub number: ExperimentNumber,
+    /// Where the point comes from.
+    pub origin: Origin,
+    /// The point.
+    pub setting: Setting,
+    /// Why this one.
+    pub why: Option<Why>,
+    /// Where it stands.
+    pub phase: ExperimentPhase,
+    /// Its steps while it runs.
+    pub steps: BTreeMap<StepName, StepState>,
+    /// When it started.
+    pub started_at: Option<Time>,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+}
+
+/// Where an experiment stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExperimentPhase {
+    /// Added, not started.
+    Waiting,
+    /// Under way.
+    Running,
+    /// It has its outcomes.
+    Observed(Observation),
+    /// It ended without.
+    Failed(Failure),
+}
+
+impl ExperimentPhase {
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        match self {
+            Self::Waiting | Self::Running => false,
+            Self::Observed(_) | Self::Failed(_) => true,
+        }
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepState {
+    /// Operations so far.
+    pub attempts: u32,
+    /// Whether a second execution of the last one would be harmless.
+    pub repeatable: bool,
+    /// The operation that is open, or how the last one ended.
+    pub phase: StepPhase,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum StepPhase {
+    /// Not dispatched.
+    #[default]
+    Pending,
+    /// Its operation is open.
+    Open(OperationId),
+    /// With outputs.
+    Succeeded(BTreeMap<String, Value>),
+    /// Its last operation failed.
+    Failed {
+        /// The fault.
+        fault: Fault,
+        /// What became of the sample.
+        sample: SampleEffect,
+    },
+    /// It was aborted.
+    Aborted,
+    /// Nobody knows what became of it.
+    Unknown(String),
+}
+
+impl Workcell {
+    /// What the world is owed now.
+    #[must_use]
+    pub fn owed(&self) -> &BTreeMap<EffectKey, Effect> {
+        &self.owed
+    }
+
+    /// When a [`Tick`](crate::Command::Tick) is due next.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.operations.values().filter(|operation| !operation.overdue).filter_map(|it| it.dispatch.deadline).min()
+    }
+
+    /// The first verdict on this request.
+    #[must_use]
+    pub fn verdict(&self, request: &RequestId) -> Option<&Reply> {
+        self.requests.get(request)
+    }
+
+    pub(crate) fn campaign(&self, name: &CampaignName) -> Result<&Campaign, Rejection> {
+        self.campaigns.get(name).ok_or_else(|| Rejection::unknown_campaign(name))
+    }
+
+    /// Whether this instrument may be given operations: its lease of this epoch is durable and nobody forbids it.
+    #[must_use]
+    pub fn held(&self, instrument: &Instrument) -> bool {
+        instrument.quarantined.is_none() && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
+    }
+}
+
+impl Campaign {
+    /// The experiment of this number.
+    #[must_use]
+    pub fn experiment(&self, number: ExperimentNumber) -> Option<&Experiment> {
+        self.experiments.get((number as usize).checked_sub(1)?)
+    }
+
+    pub(crate) fn experiment_mut(&mut self, number: ExperimentNumber) -> Option<&mut Experiment> {
+        self.experiments.get_mut((number as usize).checked_sub(1)?)
+    }
+
+    /// The number that the next experiment gets.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "budgets are u32, and each experiment is counted")]
+    pub fn next_number(&self) -> ExperimentNumber {
+        self.experiments.len() as ExperimentNumber + 1
+    }
+
+    /// Whether nothing more will happen in it.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+}
