@@ -1,1 +1,3 @@
-//! eutectic
+//! Eutectic as a library: what the binary `eutectic` is made of. See ARCHITECTURE.md for the map.
+
+pub mod planning;

@@ -256,6 +256,7 @@ fn add_experiment(
         why,
         phase: ExperimentPhase::Waiting,
         steps: BTreeMap::new(),
+        done: BTreeMap::new(),
         started_at: None,
         ended_at: None,
     });
@@ -311,8 +312,11 @@ fn operation_ended(workcell: &mut Workcell, id: &OperationId, ended: &Ended) {
         Ended::Unknown { reason } => StepPhase::Unknown(reason.clone()),
     };
     with_campaign(workcell, &dispatch.campaign, |it| {
-        let step = it.experiment_mut(dispatch.experiment).and_then(|it| it.steps.get_mut(&dispatch.step));
-        if let Some(step) = step {
+        let Some(experiment) = it.experiment_mut(dispatch.experiment) else { return };
+        if matches!(phase, StepPhase::Succeeded(_)) {
+            experiment.done.insert(dispatch.step.clone(), (dispatch.instrument.clone(), id.clone()));
+        }
+        if let Some(step) = experiment.steps.get_mut(&dispatch.step) {
             step.phase = phase;
         }
     });

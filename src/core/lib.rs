@@ -10,6 +10,7 @@
 mod advance;
 mod command;
 mod decide;
+mod derive;
 mod digest;
 mod effect;
 mod event;

@@ -193,6 +193,8 @@ pub struct Experiment {
     pub phase: ExperimentPhase,
     /// Its steps while it runs.
     pub steps: BTreeMap<StepName, StepState>,
+    /// Where the result of each step that succeeded lies.
+    pub done: BTreeMap<StepName, (InstrumentId, OperationId)>,
     /// When it started.
     pub started_at: Option<Time>,
     /// When it ended.

@@ -3,9 +3,7 @@
 use super::dispatch::dispatch;
 use crate::event::{Event, Fault, FaultCategory};
 use crate::ids::StepName;
-use crate::model::{
-    CampaignSpec, Datum, Failure, FailureKind, Leaf, Level, Measured, Observation, Origin, SampleEffect, Step, Value,
-};
+use crate::model::{Failure, FailureKind, Origin, SampleEffect, Step, Value};
 use crate::state::{Campaign, Experiment, Phase, StepPhase, StepState, Workcell};
 use crate::time::Time;
 
@@ -132,41 +130,20 @@ fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, b
 /// Every step has succeeded: the derived outcomes, or why there are none.
 fn complete(campaign: &Campaign, experiment: &Experiment) -> Event {
     let name = campaign.spec.name.clone();
-    match outcomes(&campaign.spec, experiment) {
+    let outputs = |step: &str, output: &str| match &experiment.steps.get(&StepName::new(step))?.phase {
+        StepPhase::Succeeded(outputs) => outputs.get(output).and_then(Value::datum),
+        StepPhase::Pending
+        | StepPhase::Open(_)
+        | StepPhase::Failed { .. }
+        | StepPhase::Aborted
+        | StepPhase::Unknown(_) => None,
+    };
+    match campaign.spec.derive(&experiment.setting, &outputs) {
         Ok(observation) => Event::ObservationRecorded { campaign: name, experiment: experiment.number, observation },
         Err(message) => Event::ExperimentFailed {
             campaign: name,
             experiment: experiment.number,
             failure: Failure { kind: FailureKind::Measurement, message },
         },
-    }
-}
-
-fn outcomes(spec: &CampaignSpec, experiment: &Experiment) -> Result<Observation, String> {
-    let mut observation = Observation::default();
-    for outcome in &spec.outcomes {
-        let Some(expression) = &outcome.value else {
-            return Err(format!("outcome '{}' has no value", outcome.name));
-        };
-        let scope = |leaf: &Leaf| leaf_value(experiment, leaf);
-        let number = expression.number(&scope).map_err(|error| format!("outcome '{}': {error}", outcome.name))?;
-        let sd = Some(number.sd()).filter(|sd| *sd > 0.0);
-        observation.outcomes.insert(outcome.name.clone(), Measured { value: number.value, sd });
-    }
-    Ok(observation)
-}
-
-fn leaf_value(experiment: &Experiment, leaf: &Leaf) -> Option<Datum> {
-    match leaf {
-        Leaf::Parameter(name) => experiment.setting.get(name).map(Level::datum),
-        Leaf::Output { step, output } => match &experiment.steps.get(&StepName::new(step.as_str()))?.phase {
-            StepPhase::Succeeded(outputs) => outputs.get(output).and_then(Value::datum),
-            StepPhase::Pending
-            | StepPhase::Open(_)
-            | StepPhase::Failed { .. }
-            | StepPhase::Aborted
-            | StepPhase::Unknown(_) => None,
-        },
-        Leaf::Outcome(_) => None,
     }
 }

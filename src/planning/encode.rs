@@ -1,0 +1,190 @@
+//! Names and units to numbers and back: the only file that knows both sides.
+
+use super::predicted;
+use eutectic_core::model::{
+    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Parameter, Predicted, Setting,
+};
+use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
+use eutectic_planners as planners;
+use eutectic_planners::{Estimate, Measure, Memo, Outcome, Point, Problem, Row, Space};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A campaign as numbers.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) problem: Problem,
+    pub(super) rows: Vec<Row>,
+    /// The experiment of each row; `None` for past data.
+    pub(super) numbers: Vec<Option<u32>>,
+    pub(super) memo: Memo,
+    parameters: Arc<[Parameter]>,
+    /// Name and sign of each objective.
+    objectives: Vec<(String, f64)>,
+    constraints: Vec<String>,
+}
+
+pub(super) fn encode(campaign: &Campaign, order: &PlanOrder, memo: Memo) -> Encoded {
+    let spec = &campaign.spec;
+    let parameters: Arc<[Parameter]> = spec.parameters.clone().into();
+    let mut rows = Vec::new();
+    let mut numbers = Vec::new();
+    for past in &campaign.past {
+        rows.push(Row { point: point(&parameters, &past.setting), outcome: observed(spec, &past.outcomes) });
+        numbers.push(None);
+    }
+    for experiment in campaign.experiments.iter().take(order.through as usize) {
+        let pending = order.pending.contains(&experiment.number);
+        if let Some(outcome) = outcome(spec, experiment, pending) {
+            rows.push(Row { point: point(&parameters, &experiment.setting), outcome });
+            numbers.push(Some(experiment.number));
+        }
+    }
+    let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), sign(it.goal));
+    Encoded {
+        problem: problem(spec, &parameters),
+        rows,
+        numbers,
+        memo,
+        objectives: spec.objectives.iter().map(signed).collect(),
+        constraints: spec.outcome_constraints.iter().map(|it| it.text.clone()).collect(),
+        parameters,
+    }
+}
+
+impl Encoded {
+    pub(super) fn setting(&self, point: &Point) -> Setting {
+        let named = self.parameters.iter().zip(&point.0);
+        named.map(|(parameter, value)| (parameter.name.clone(), level(&parameter.domain, *value))).collect()
+    }
+
+    /// The model's view by name of outcome and text of constraint (there: its margin, at most 0 where it holds).
+    pub(super) fn predicted(&self, objectives: &[Estimate], constraints: &[Estimate]) -> BTreeMap<String, Predicted> {
+        let of_objectives =
+            self.objectives.iter().zip(objectives).map(|((name, sign), it)| (name.clone(), predicted(it, *sign)));
+        let of_constraints =
+            self.constraints.iter().zip(constraints).map(|(text, it)| (text.clone(), predicted(it, 1.0)));
+        of_objectives.chain(of_constraints).collect()
+    }
+}
+
+fn problem(spec: &CampaignSpec, parameters: &Arc<[Parameter]>) -> Problem {
+    let region = |holds: &Expr| -> Arc<dyn planners::Region> {
+        Arc::new(Known { holds: holds.clone(), parameters: Arc::clone(parameters) })
+    };
+    Problem {
+        space: Space {
+            parameters: parameters.iter().map(|it| range(&it.domain)).collect(),
+            regions: spec.parameter_constraints.iter().map(|it| region(&it.holds)).collect(),
+            pool: None,
+        },
+        objectives: spec.objectives.len(),
+        constraints: spec.outcome_constraints.len(),
+        initial: spec.planner.initial.map(|initial| initial as usize),
+        reference: Vec::new(),
+    }
+}
+
+fn range(domain: &Domain) -> planners::Parameter {
+    match domain {
+        Domain::Real { low, high, log } => planners::Parameter::Real { low: *low, high: *high, log: *log },
+        Domain::Integer { low, high, log } => planners::Parameter::Integer { low: *low, high: *high, log: *log },
+        Domain::Categorical { choices } => planners::Parameter::Categorical { choices: choices.len() },
+    }
+}
+
+fn sign(goal: Goal) -> f64 {
+    match goal {
+        Goal::Maximize => 1.0,
+        Goal::Minimize => -1.0,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a campaign has far fewer than 2^53 choices")]
+fn point(parameters: &[Parameter], setting: &Setting) -> Point {
+    let coordinate = |parameter: &Parameter| match (setting.get(&parameter.name), &parameter.domain) {
+        (Some(Level::Choice(choice)), Domain::Categorical { choices }) => {
+            choices.iter().position(|it| it == choice).map(|place| place as f64)
+        }
+        (Some(level), _) => level.number(),
+        (None, _) => None,
+    };
+    // Settings are checked at the door, so nothing is missing; the planner refuses what is not a number.
+    Point(parameters.iter().map(|it| coordinate(it).unwrap_or(f64::NAN)).collect())
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the domain's bounds")]
+fn level(domain: &Domain, value: f64) -> Level {
+    match domain {
+        Domain::Real { .. } => Level::Real(value),
+        Domain::Integer { .. } => Level::Integer(value as i64),
+        Domain::Categorical { choices } => Level::Choice(choices.get(value as usize).cloned().unwrap_or_default()),
+    }
+}
+
+fn outcome(spec: &CampaignSpec, experiment: &Experiment, pending: bool) -> Option<Outcome> {
+    if pending {
+        return Some(Outcome::Pending);
+    }
+    match &experiment.phase {
+        ExperimentPhase::Waiting | ExperimentPhase::Running => Some(Outcome::Pending),
+        ExperimentPhase::Observed(observation) => Some(observed(spec, &observation.outcomes)),
+        ExperimentPhase::Failed(failure) => match failure.kind {
+            FailureKind::Recipe => Some(Outcome::Failed),
+            // These say nothing about the point.
+            FailureKind::Equipment | FailureKind::Measurement | FailureKind::Unknown | FailureKind::Cancelled => None,
+        },
+    }
+}
+
+fn observed(spec: &CampaignSpec, outcomes: &BTreeMap<String, Measured>) -> Outcome {
+    let objective = |it: &eutectic_core::model::Objective| match outcomes.get(&it.outcome) {
+        Some(measured) => Measure { value: sign(it.goal) * measured.value, sd: measured.sd },
+        None => Measure::new(f64::NAN),
+    };
+    let scope = |leaf: &Leaf| match leaf {
+        Leaf::Outcome(name) => outcomes.get(name).map(|it| Datum::Number(it.value, it.sd.unwrap_or(0.0))),
+        Leaf::Parameter(_) | Leaf::Output { .. } => None,
+    };
+    let stated = |leaf: &Leaf| match leaf {
+        Leaf::Outcome(name) => outcomes.get(name).is_some_and(|it| it.sd.is_some()),
+        Leaf::Parameter(_) | Leaf::Output { .. } => false,
+    };
+    let constraint = |margin: &Expr| {
+        let mut all_stated = true;
+        margin.leaves(&mut |leaf| all_stated &= stated(leaf));
+        margin
+            .number(&scope)
+            .map_or(Measure::new(f64::NAN), |it| Measure { value: it.value, sd: all_stated.then(|| it.sd()) })
+    };
+    Outcome::Observed {
+        objectives: spec.objectives.iter().map(objective).collect(),
+        constraints: spec.outcome_constraints.iter().map(|it| constraint(&it.margin)).collect(),
+    }
+}
+
+/// A known constraint of the campaign file.
+#[derive(Debug)]
+struct Known {
+    holds: Expr,
+    parameters: Arc<[Parameter]>,
+}
+
+impl planners::Region for Known {
+    fn margin(&self, point: &Point) -> f64 {
+        let scope = |leaf: &Leaf| match leaf {
+            Leaf::Parameter(name) => {
+                let place = self.parameters.iter().position(|it| it.name == *name)?;
+                Some(level(&self.parameters.get(place)?.domain, *point.0.get(place)?).datum())
+            }
+            Leaf::Outcome(_) | Leaf::Output { .. } => None,
+        };
+        let margin = self.holds.margin(&scope).unwrap_or(f64::NAN);
+        match self.holds.holds(&scope) {
+            // A strict bound is violated where it is met exactly.
+            Ok(false) => margin.max(f64::MIN_POSITIVE),
+            Ok(true) => margin.min(0.0),
+            Err(_) => f64::NAN,
+        }
+    }
+}

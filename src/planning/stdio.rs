@@ -1,0 +1,225 @@
+//! The planner as a child process: JSON lines in, JSON lines out, so that any language can use it.
+//!
+//! `init` states the problem, `tell` what was measured, `ask` wants points, `recommend` the best point tried.
+//! Objectives are *minimised* here and a constraint holds where it is at most 0. A fault is answered as
+//! `{"error": …}` and ends the conversation.
+
+use eutectic_planners::{Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Random as Bayesian, Row, Space};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::io::{self, BufRead, Write};
+
+/// The longest line that is read.
+pub const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+enum Message {
+    Init { seed: u64, space: Declared },
+    Tell { trials: Vec<Told> },
+    Ask { n: usize },
+    Recommend,
+}
+
+#[derive(Deserialize)]
+struct Declared {
+    params: Vec<Named>,
+    #[serde(default = "one")]
+    n_obj: usize,
+    #[serde(default)]
+    n_con: usize,
+    #[serde(rename = "ref", default)]
+    reference: Option<Vec<f64>>,
+    #[serde(default)]
+    pool: Option<Vec<Map<String, Value>>>,
+    #[serde(default)]
+    initial: Option<usize>,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    kind: Kind,
+    #[serde(default)]
+    low: f64,
+    #[serde(default)]
+    high: f64,
+    #[serde(default)]
+    log: bool,
+    #[serde(default)]
+    choices: Vec<Value>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Float,
+    Int,
+    Cat,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    params: Map<String, Value>,
+    #[serde(default)]
+    y: Vec<Option<f64>>,
+    #[serde(default)]
+    c: Vec<Option<f64>>,
+    #[serde(default)]
+    failed: bool,
+}
+
+struct Conversation {
+    named: Vec<Named>,
+    problem: Problem,
+    rows: Vec<Row>,
+    memo: Memo,
+    seed: u64,
+}
+
+/// Holds the conversation until the input ends.
+///
+/// # Errors
+/// What reading or writing says; a fault in a message is answered, not returned.
+pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    let mut conversation = None;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if io::Read::take(&mut input, MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let answer = answer(&mut conversation, &line);
+        let fault = answer.is_err();
+        let answer = answer.unwrap_or_else(|message| json!({ "error": message }));
+        writeln!(output, "{answer}")?;
+        output.flush()?;
+        if fault {
+            return Ok(());
+        }
+    }
+}
+
+fn answer(conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Value, String> {
+    let message: Message = serde_json::from_slice(line).map_err(|error| format!("not a message: {error}"))?;
+    if let Message::Init { seed, space } = message {
+        *conversation = Some(begin(seed, space)?);
+        return Ok(json!({ "ok": true }));
+    }
+    let conversation = conversation.as_mut().ok_or("say 'init' first")?;
+    match message {
+        Message::Init { .. } => Ok(json!({ "ok": true })),
+        Message::Tell { trials } => {
+            for told in trials {
+                let row = conversation.row(&told)?;
+                // A point asked for earlier stands as pending until it is told.
+                conversation.rows.retain(|known| known.outcome != Outcome::Pending || known.point != row.point);
+                conversation.rows.push(row);
+            }
+            Ok(json!({ "ok": true }))
+        }
+        Message::Ask { n } => conversation.ask(n),
+        Message::Recommend => {
+            let Conversation { problem, rows, memo, seed, .. } = &*conversation;
+            let found = Bayesian.recommend(problem, rows, memo, *seed).map_err(|error| error.to_string())?;
+            let point = rows.get(found.row).map(|row| conversation.params(&row.point));
+            Ok(json!({ "params": point, "p_feasible": found.p_feasible }))
+        }
+    }
+}
+
+fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
+    let parameters = space.params.iter().map(parameter).collect::<Result<_, _>>()?;
+    let mut conversation = Conversation {
+        problem: Problem {
+            space: Space { parameters, regions: Vec::new(), pool: None },
+            objectives: space.n_obj,
+            constraints: space.n_con,
+            initial: space.initial,
+            reference: space.reference.unwrap_or_default().into_iter().map(|value| -value).collect(),
+        },
+        named: space.params,
+        rows: Vec::new(),
+        memo: Memo::default(),
+        seed,
+    };
+    if let Some(pool) = space.pool {
+        let points = pool.iter().map(|point| conversation.point(point)).collect::<Result<_, _>>()?;
+        conversation.problem.space.pool = Some(points);
+    }
+    Ok(conversation)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a bound of whole numbers is whole")]
+fn parameter(named: &Named) -> Result<Parameter, String> {
+    let Named { low, high, log, .. } = *named;
+    match named.kind {
+        Kind::Float => Ok(Parameter::Real { low, high, log }),
+        Kind::Int => Ok(Parameter::Integer { low: low.ceil() as i64, high: high.floor() as i64, log }),
+        Kind::Cat if named.choices.is_empty() => Err(format!("parameter '{}' has no choices", named.name)),
+        Kind::Cat => Ok(Parameter::Categorical { choices: named.choices.len() }),
+    }
+}
+
+impl Conversation {
+    fn ask(&mut self, count: usize) -> Result<Value, String> {
+        let planner = Bayesian;
+        let (suggestions, memo) = planner
+            .suggest(&self.problem, &self.rows, &self.memo, self.seed, count)
+            .map_err(|error| error.to_string())?;
+        self.memo = memo;
+        let params: Vec<_> = suggestions.iter().map(|it| Value::Object(self.params(&it.point))).collect();
+        self.rows.extend(suggestions.into_iter().map(|it| Row { point: it.point, outcome: Outcome::Pending }));
+        Ok(json!({ "params": params }))
+    }
+
+    fn row(&self, told: &Told) -> Result<Row, String> {
+        let expect = |name: &str, values: &[Option<f64>], count: usize| {
+            let sound = told.failed || values.len() == count;
+            sound.then_some(()).ok_or_else(|| format!("{} values in '{name}', expected {count}", values.len()))
+        };
+        expect("y", &told.y, self.problem.objectives)?;
+        expect("c", &told.c, self.problem.constraints)?;
+        let measure = |value: &Option<f64>, sign: f64| Measure::new(sign * value.unwrap_or(f64::NAN));
+        let outcome = if told.failed {
+            Outcome::Failed
+        } else {
+            Outcome::Observed {
+                objectives: told.y.iter().map(|value| measure(value, -1.0)).collect(),
+                constraints: told.c.iter().map(|value| measure(value, 1.0)).collect(),
+            }
+        };
+        Ok(Row { point: self.point(&told.params)?, outcome })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 choices")]
+    fn point(&self, params: &Map<String, Value>) -> Result<Point, String> {
+        let coordinate = |named: &Named| {
+            let value = params.get(&named.name).ok_or_else(|| format!("the point has no '{}'", named.name))?;
+            let number = match named.kind {
+                Kind::Float | Kind::Int => value.as_f64(),
+                Kind::Cat => named.choices.iter().position(|choice| choice == value).map(|place| place as f64),
+            };
+            number.ok_or_else(|| format!("'{}' can't be {value}", named.name))
+        };
+        Ok(Point(self.named.iter().map(coordinate).collect::<Result<_, String>>()?))
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the planner keeps to the domain")]
+    fn params(&self, point: &Point) -> Map<String, Value> {
+        let value = |named: &Named, coordinate: f64| match named.kind {
+            Kind::Float => json!(coordinate),
+            Kind::Int => json!(coordinate as i64),
+            Kind::Cat => named.choices.get(coordinate as usize).cloned().unwrap_or(Value::Null),
+        };
+        let named = self.named.iter().zip(&point.0);
+        named.map(|(named, coordinate)| (named.name.clone(), value(named, *coordinate))).collect()
+    }
+}
