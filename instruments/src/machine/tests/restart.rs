@@ -1,0 +1,126 @@
+//! What a crash leaves, and what a restart makes of it.
+
+use super::*;
+
+#[test]
+fn an_accepted_operation_never_starts_after_a_restart() {
+    let mut bench = Bench::new();
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.execute(OTHER_ID, token).unwrap();
+    bench.restart();
+    let never = bench.operation(OTHER_ID);
+    assert_eq!((never.state(), never.sample_effect()), (State::Failed, SampleEffect::None));
+    assert_eq!(never.fault.as_ref().unwrap().reason, "NEVER_STARTED");
+    let token = bench.lease_as(HOLDER, 2).unwrap().fencing_token;
+    assert!(bench.execute(OTHER_ID, token).unwrap().attached);
+    assert_eq!(bench.starts, [ID]);
+}
+
+#[test]
+fn a_running_operation_is_interrupted_and_stays_so() {
+    let mut bench = Bench::new();
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.restart();
+    let operation = bench.operation(ID);
+    assert_eq!((operation.state(), operation.sample_effect()), (State::Interrupted, SampleEffect::Unknown));
+    let token = bench.lease_as(HOLDER, 2).unwrap().fencing_token;
+    assert!(bench.execute(ID, token).unwrap().attached);
+    bench.restart();
+    assert_eq!(bench.state(ID), State::Interrupted);
+    assert_eq!(bench.starts, [ID]);
+}
+
+fn weighing() -> Bench {
+    let mut bench = Bench::new();
+    let token = bench.lease();
+    let request = ExecuteRequest { capability: "oven.weigh".to_owned(), ..request(ID, token) };
+    bench.call(Call::Execute(Box::new(request))).unwrap();
+    bench.restart();
+    assert_eq!(bench.probes, [ID]);
+    bench
+}
+
+fn probed(bench: &mut Bench, probe: Probe) -> State {
+    bench.report(Report::Probed { operation_id: ID.to_owned(), probe });
+    bench.state(ID)
+}
+
+#[test]
+fn an_instrument_that_can_tell_is_asked_after_a_crash() {
+    assert_eq!(probed(&mut weighing(), Probe::Ended(Ok(reached(30.0, "Cel")))), State::Succeeded);
+    assert_eq!(probed(&mut weighing(), Probe::NeverStarted), State::Failed);
+    assert_eq!(probed(&mut weighing(), Probe::Unknown), State::Interrupted);
+    let mut bench = weighing();
+    assert_eq!(probed(&mut bench, Probe::Running), State::Running);
+    assert_eq!(bench.lease_as("workcell-b", 1).unwrap_err().reason, Reason::LeaseHeld);
+    assert_eq!(probed(&mut bench, Probe::Ended(Ok(reached(30.0, "Cel")))), State::Succeeded);
+    assert_eq!(bench.starts, [ID]);
+}
+
+#[test]
+fn a_crash_before_a_stated_point_of_no_return_proves_that_the_sample_is_untouched() {
+    let mut bench = Bench::with(manifest(1, 1).with_point_of_no_return("oven.heat"));
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.restart();
+    assert_eq!((bench.state(ID), bench.operation(ID).sample_effect()), (State::Failed, SampleEffect::None));
+    let token = bench.lease_as(HOLDER, 2).unwrap().fencing_token;
+    bench.execute(OTHER_ID, token).unwrap();
+    let (operation_id, effect) = (OTHER_ID.to_owned(), SampleEffect::Consumed);
+    bench.report(Report::PointOfNoReturn { operation_id, effect });
+    assert_eq!(bench.proceeded, [OTHER_ID]);
+    bench.restart();
+    let past = bench.operation(OTHER_ID);
+    assert_eq!((past.state(), past.sample_effect()), (State::Interrupted, SampleEffect::Consumed));
+}
+
+#[test]
+fn results_are_forgotten_after_their_retention_and_the_end_state_is_not() {
+    let mut bench = Bench::new();
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.succeed(ID);
+    bench.pass(89 * 24 * 3600);
+    bench.restart();
+    assert!(!bench.operation(ID).measurements_expired);
+    bench.pass(2 * 24 * 3600);
+    bench.restart();
+    let operation = bench.operation(ID);
+    assert!(operation.measurements_expired && operation.measurements.is_empty());
+    assert_eq!(operation.state(), State::Succeeded);
+}
+
+#[test]
+fn a_driver_shut_down_stops_what_runs_and_starts_nothing() {
+    let mut bench = Bench::new();
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.execute(OTHER_ID, token).unwrap();
+    let step = bench.machine.shut_down(bench.now);
+    bench.perform(step);
+    assert_eq!(bench.stops, [Hardware::Stop { operation_id: ID.to_owned(), reason: StopReason::Shutdown }]);
+    assert_eq!(bench.execute(THIRD_ID, token).unwrap_err().reason, Reason::ShuttingDown);
+    bench.fail(ID, SampleEffect::Modified);
+    assert!(!bench.machine.is_busy());
+    assert_eq!((bench.state(ID), bench.state(OTHER_ID)), (State::Aborted, State::Failed));
+    assert_eq!(bench.starts, [ID]);
+}
+
+#[test]
+fn a_journal_of_another_instrument_is_refused() {
+    let mut bench = Bench::new();
+    let other = Manifest::new(Instrument { id: "fridge".to_owned(), ..Instrument::default() }).unwrap();
+    let boot = Boot {
+        boot_id: "boot".to_owned(),
+        new_journal_id: "new".to_owned(),
+        now: bench.now,
+        status: StatusReport::default(),
+    };
+    let records = bench.journal.load().unwrap();
+    let refused = Machine::open(other.clone(), Arc::new(OvenRules), records, boot.clone()).err();
+    assert!(matches!(refused, Some(OpenError::OtherInstrument { .. })));
+    let headless = vec![RecordKind::SequencesReserved(3).into()];
+    assert_eq!(Machine::open(other, Arc::new(OvenRules), headless, boot).err(), Some(OpenError::NoIdentity));
+}
