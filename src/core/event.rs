@@ -358,3 +358,39 @@ pub enum FaultCategory {
     /// The recipe itself fails here.
     Process,
 }
+
+impl Event {
+    /// The campaign that the event belongs to, where it names one.
+    #[must_use]
+    pub fn campaign(&self) -> Option<&CampaignName> {
+        match self {
+            Self::CampaignCreated { spec, .. } => Some(&spec.name),
+            Self::OperationDispatched(dispatch) => Some(&dispatch.campaign),
+            Self::PastAdded { campaign, .. }
+            | Self::CampaignPaused { campaign, .. }
+            | Self::CampaignResumed { campaign, .. }
+            | Self::CampaignStopping { campaign, .. }
+            | Self::CampaignAborting { campaign, .. }
+            | Self::CampaignEnded { campaign, .. }
+            | Self::PlanRequested { campaign, .. }
+            | Self::ProposalsAdded { campaign, .. }
+            | Self::PlanFailed { campaign, .. }
+            | Self::ExperimentAdded { campaign, .. }
+            | Self::ExperimentStarted { campaign, .. }
+            | Self::ObservationRecorded { campaign, .. }
+            | Self::ExperimentFailed { campaign, .. } => Some(campaign),
+            Self::EpochTaken { .. }
+            | Self::InstrumentAdded { .. }
+            | Self::InstrumentRemoved { .. }
+            | Self::InstrumentDescribed { .. }
+            | Self::LeaseTaken { .. }
+            | Self::InstrumentQuarantined { .. }
+            | Self::InstrumentReleased { .. }
+            | Self::OperationStarted { .. }
+            | Self::OperationOverdue { .. }
+            | Self::AbortRequested { .. }
+            | Self::OperationEnded { .. }
+            | Self::RequestRejected { .. } => None,
+        }
+    }
+}
