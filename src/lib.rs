@@ -1,3 +1,4 @@
 //! Eutectic as a library: what the binary `eutectic` is made of. See ARCHITECTURE.md for the map.
 
+pub mod journal;
 pub mod planning;

@@ -1,0 +1,87 @@
+//! The few things the journal asks of a file system, each as durable as its name says.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+/// How much is written at a time while a file is filled, in bytes.
+const FILL: usize = 1024 * 1024;
+
+/// Makes the folder's entries durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Only POSIX systems let a folder be opened and synced; elsewhere the file's own sync is all there is.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// Opens an existing file to read and write.
+pub(super) fn open_both(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Writes at a place and makes the content durable.
+pub(super) fn write_synced(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+/// Reads from a place until the buffer is full or the file ends; returns how many bytes there were.
+pub(super) fn read_some(file: &mut File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    file.seek(SeekFrom::Start(at))?;
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(more) => done += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes a new file of zeros, so that later writes in it need no room and change no length, and syncs it.
+pub(super) fn fill(path: &Path, size: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let zeros = vec![0; FILL];
+    let mut rest = usize::try_from(size).map_err(io::Error::other)?;
+    while rest > 0 {
+        let part = zeros.get(..rest.min(FILL)).unwrap_or(&zeros);
+        file.write_all(part)?;
+        rest -= part.len();
+    }
+    file.sync_all()
+}
+
+/// The first free `<path>.bad.<n>`.
+pub(super) fn bad_name(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let free = |n: u32| path.with_file_name(format!("{name}.bad.{n}"));
+    (1..u32::MAX).map(free).find(|path| !path.exists()).unwrap_or_else(|| free(u32::MAX))
+}
+
+/// Keeps bytes that are about to be written over, as evidence, and returns where.
+pub(super) fn keep_evidence(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let bad = bad_name(path);
+    let mut file = File::create_new(&bad)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    if let Some(folder) = path.parent() {
+        sync_folder(folder)?;
+    }
+    Ok(bad)
+}
+
+/// Renames a folder or file to its first free `.bad.<n>`, durably, and returns the new name.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let bad = bad_name(path);
+    fs::rename(path, &bad)?;
+    if let Some(folder) = path.parent() {
+        sync_folder(folder)?;
+    }
+    Ok(bad)
+}
