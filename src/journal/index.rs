@@ -152,7 +152,9 @@ impl Index {
             let replaced = seq == snapshot.seq || version != snapshot.version || kept == SNAPSHOTS_KEPT;
             if replaced {
                 batch.remove(key(b's', seq));
-                for piece in guarded(|| Ok(self.db.scan_prefix(key(b'c', seq)).keys().collect::<Result<Vec<_>, _>>()?))? {
+                for piece in
+                    guarded(|| Ok(self.db.scan_prefix(key(b'c', seq)).keys().collect::<Result<Vec<_>, _>>()?))?
+                {
                     batch.remove(piece);
                 }
             } else {

@@ -9,8 +9,21 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// File systems on which another machine may hold the same folder, or a sync may end before the data is safe.
 const NETWORK: [&str; 15] = [
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "orangefs", "gfs2",
-    "fuse.sshfs", "fuse.glusterfs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ncpfs",
+    "afs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "orangefs",
+    "gfs2",
+    "fuse.sshfs",
+    "fuse.glusterfs",
 ];
 
 /// Takes the folder for this process until the file is dropped.

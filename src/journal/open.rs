@@ -193,7 +193,7 @@ fn open_log(
             TakeError::None(source) | TakeError::Unknown(source) => io(source),
         })?;
     }
-    let mut recovered = recover::recover(&path, workcell, copies)?;
+    let mut recovered = recover::recover(&path, workcell, spare.size(), copies)?;
     opened.healed = recovered.healed;
     opened.torn = recovered.torn;
     opened.alarms.append(&mut recovered.alarms);

@@ -159,10 +159,12 @@ pub(super) fn identify(log: &Path) -> Result<Option<Uuid>, OpenError> {
 }
 
 /// Reads the log of a workcell, heals or clears what must be, and says where it ends. There must be a segment.
-pub(super) fn recover(log: &Path, workcell: Uuid, copies: &dyn Copies) -> Result<Recovered, OpenError> {
+///
+/// `size` is what a segment is taken to have been made with if its header can't be read, in bytes.
+pub(super) fn recover(log: &Path, workcell: Uuid, size: u64, copies: &dyn Copies) -> Result<Recovered, OpenError> {
     let segments = segment::list(log).map_err(|source| OpenError::Io { path: log.to_owned(), source })?;
     let mut walk =
-        Walk { workcell, copies, chain: Chain::default(), batch: None, healed: 0, torn: 0, alarms: Vec::new() };
+        Walk { workcell, size, copies, chain: Chain::default(), batch: None, healed: 0, torn: 0, alarms: Vec::new() };
     let mut tail = (Place { segment: 1, offset: 0 }, 0);
     for (at, first) in segments.iter().enumerate() {
         let mut image = walk.load(log, *first)?;
@@ -189,6 +191,7 @@ pub(super) fn recover(log: &Path, workcell: Uuid, copies: &dyn Copies) -> Result
 
 struct Walk<'a> {
     workcell: Uuid,
+    size: u64,
     copies: &'a dyn Copies,
     chain: Chain,
     batch: Option<OpenBatch>,
@@ -206,7 +209,7 @@ impl Walk<'_> {
         let size = match Header::decode(&bytes) {
             HeaderFound::Newer(format) => return Err(OpenError::Newer { path, format }),
             HeaderFound::Whole(header) => usize::try_from(header.size).unwrap_or(usize::MAX),
-            HeaderFound::Damaged => bytes.len().max(SEGMENT_HEADER).next_multiple_of(ALIGN),
+            HeaderFound::Damaged => bytes.len().max(usize::try_from(self.size).unwrap_or(usize::MAX)),
         };
         if bytes.len() < size {
             let missing = vec![0; size - bytes.len()];
@@ -214,7 +217,7 @@ impl Walk<'_> {
             disk::write_synced(&mut file, bytes.len() as u64, &missing).map_err(io)?;
             self.alarms.push(format!("{} had lost its last {} bytes", path.display(), missing.len()));
         }
-        bytes.resize(size, 0);
+        bytes.resize(size.next_multiple_of(ALIGN), 0);
         Ok(Image { first, path, bytes })
     }
 
