@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::event::{Dispatch, Event};
 use crate::ids::{InstrumentId, OperationId};
-use crate::model::{Binding, CapabilityDescription, Level, Parameter, Quantity, Step, Value};
+use crate::model::{Binding, CapabilityDescription, Step, Value};
 use crate::state::{Campaign, Experiment, Instrument, StepPhase, Workcell};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ fn free<'a>(workcell: &'a Workcell, step: &Step) -> Option<(&'a InstrumentId, &'
 fn arguments(campaign: &Campaign, experiment: &Experiment, step: &Step) -> Option<BTreeMap<String, Value>> {
     let bound = |binding: &Binding| match binding {
         Binding::Literal(value) => Some(value.clone()),
-        Binding::Parameter(name) => Some(level_value(campaign.spec.parameter(name)?, experiment.setting.get(name)?)),
+        Binding::Parameter(name) => Some(campaign.spec.parameter(name)?.argument(experiment.setting.get(name)?)),
         Binding::Output { step, output } => match &experiment.steps.get(step)?.phase {
             StepPhase::Succeeded(outputs) => outputs.get(output).cloned(),
             StepPhase::Pending
@@ -69,18 +69,6 @@ fn arguments(campaign: &Campaign, experiment: &Experiment, step: &Step) -> Optio
         },
     };
     step.with.iter().map(|(name, binding)| Some((name.clone(), bound(binding)?))).collect()
-}
-
-/// A parameter's level as an argument. A whole number without a unit stays whole; with one it is a quantity.
-fn level_value(parameter: &Parameter, level: &Level) -> Value {
-    let unit = parameter.unit.ucum.clone();
-    match level {
-        Level::Integer(value) if unit == "1" => Value::Integer(*value),
-        Level::Choice(choice) => Value::Choice(choice.clone()),
-        Level::Real(_) | Level::Integer(_) => {
-            Value::Quantity(Quantity { value: level.number().unwrap_or_default(), unit, sd: None })
-        }
-    }
 }
 
 fn hash(capability: &str, version: &str, arguments: &BTreeMap<String, Value>) -> String {

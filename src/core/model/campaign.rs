@@ -1,7 +1,7 @@
 //! A campaign: search space, objectives, constraints, protocol, budget, stop rule.
 
 use super::expr::Expr;
-use super::value::{Measured, Setting, Unit, Value};
+use super::value::{Level, Measured, Quantity, Setting, Unit, Value};
 use crate::ids::{CampaignName, InstrumentId, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -240,6 +240,21 @@ impl std::fmt::Display for Domain {
             Self::Real { low, high, .. } => write!(f, "{low}..{high}"),
             Self::Integer { low, high, .. } => write!(f, "{low}..{high}, whole numbers"),
             Self::Categorical { choices } => f.write_str(&choices.join(", ")),
+        }
+    }
+}
+
+impl Parameter {
+    /// A level as a step's argument. A whole number without a unit stays whole; with one it is a quantity.
+    #[must_use]
+    pub fn argument(&self, level: &Level) -> Value {
+        let unit = self.unit.ucum.clone();
+        match level {
+            Level::Integer(value) if unit == "1" => Value::Integer(*value),
+            Level::Choice(choice) => Value::Choice(choice.clone()),
+            Level::Real(_) | Level::Integer(_) => {
+                Value::Quantity(Quantity { value: level.number().unwrap_or_default(), unit, sd: None })
+            }
         }
     }
 }
