@@ -1,4 +1,6 @@
 //! Eutectic as a library: what the binary `eutectic` is made of. See ARCHITECTURE.md for the map.
 
+pub mod engine;
 pub mod journal;
 pub mod planning;
+pub mod projections;

@@ -1,0 +1,64 @@
+//! Why nothing moves, for whoever looks at a campaign that stands still.
+
+use eutectic_core::model::Step;
+use eutectic_core::{Campaign, Instrument, Phase, StepPhase, Workcell};
+
+/// What a campaign waits for, in words; empty where it moves by itself.
+#[must_use]
+pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Phase::Paused { by, reason } = &campaign.phase {
+        reasons.push(format!("paused by {by}: {reason}; `eutectic resume {}` goes on", campaign.spec.name));
+    }
+    let steps = campaign.spec.steps.iter().filter(|step| pending(campaign, step));
+    for step in steps {
+        if let Some(reason) = held_up(workcell, step) {
+            reasons.push(reason);
+        }
+    }
+    reasons
+}
+
+/// Whether an experiment that runs stands before this step.
+fn pending(campaign: &Campaign, step: &Step) -> bool {
+    campaign.live.iter().filter_map(|number| campaign.experiment(*number)).any(|experiment| {
+        let ready = |name| matches!(experiment.steps.get(name).map(|it| &it.phase), Some(StepPhase::Succeeded(_)));
+        let state = experiment.steps.get(&step.name).map(|it| &it.phase);
+        matches!(state, Some(StepPhase::Pending)) && step.after.iter().all(ready)
+    })
+}
+
+fn held_up(workcell: &Workcell, step: &Step) -> Option<String> {
+    let wanted = workcell.instruments.iter().filter(|(name, _)| step.instrument.as_ref().is_none_or(|it| it == *name));
+    let mut able = wanted.filter(|(_, instrument)| offers(instrument, step)).peekable();
+    if able.peek().is_none() {
+        let silent: Vec<_> = workcell
+            .instruments
+            .iter()
+            .filter(|(_, it)| it.description.is_none())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        return Some(if silent.is_empty() {
+            format!("step '{}': no instrument of the lab offers {}", step.name, step.capability)
+        } else {
+            format!("step '{}': {} has not answered yet", step.name, silent.join(", "))
+        });
+    }
+    let mut reasons = Vec::new();
+    for (name, instrument) in able {
+        if let Some(why) = &instrument.quarantined {
+            reasons
+                .push(format!("{name} is quarantined: {why}; look at it, then `eutectic instrument release {name}`"));
+        } else if !workcell.held(instrument) {
+            reasons.push(format!("{name}'s driver has not given us its lease yet"));
+        } else {
+            // It is held and merely busy: the step will come.
+            return None;
+        }
+    }
+    Some(format!("step '{}': {}", step.name, reasons.join("; ")))
+}
+
+fn offers(instrument: &Instrument, step: &Step) -> bool {
+    instrument.description.as_ref().is_some_and(|it| it.capabilities.contains_key(&step.capability))
+}
