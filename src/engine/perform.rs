@@ -1,0 +1,147 @@
+//! Does what is owed, and brings back what comes of it.
+
+use super::clock::now;
+use super::inbox::Handle;
+use super::performing::Change;
+use crate::gateway::{Fleet, GatewayReport};
+use crate::planning::{self, PlanInput};
+use eutectic_core::{Command, Effect, EffectKey, PlanAnswer, PlanOrder};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+
+/// A lab to perform with.
+pub struct Lab {
+    /// The way to its drivers.
+    pub fleet: Fleet,
+    /// What they report.
+    pub reports: mpsc::Receiver<GatewayReport>,
+}
+
+/// Performs until the engine has ended. Obligations towards instruments wait until a lab is given.
+pub async fn perform(engine: Handle, mut changes: mpsc::UnboundedReceiver<Change>, mut labs: mpsc::Receiver<Lab>) {
+    let mut performer = Performer {
+        engine,
+        fleet: None,
+        owed: BTreeMap::new(),
+        // One plan at a time: each wants a core to itself.
+        planner: Arc::new(Semaphore::new(1)),
+    };
+    loop {
+        tokio::select! {
+            change = changes.recv() => match change {
+                None => return,
+                Some(change) => performer.change(change),
+            },
+            Some(lab) = labs.recv() => {
+                tokio::spawn(carry(performer.engine.clone(), lab.reports));
+                performer.equip(lab.fleet);
+            }
+        }
+    }
+}
+
+struct Performer {
+    engine: Handle,
+    fleet: Option<Fleet>,
+    /// Obligations towards instruments.
+    owed: BTreeMap<EffectKey, Effect>,
+    planner: Arc<Semaphore>,
+}
+
+impl Performer {
+    fn equip(&mut self, fleet: Fleet) {
+        for effect in self.owed.values() {
+            begin(&fleet, effect);
+        }
+        self.fleet = Some(fleet);
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Owed(_, Effect::Plan(order)) => {
+                tokio::spawn(plan(self.engine.clone(), *order, Arc::clone(&self.planner)));
+            }
+            Change::Owed(key, effect) => {
+                if let Some(fleet) = &self.fleet {
+                    begin(fleet, &effect);
+                }
+                self.owed.insert(key, effect);
+            }
+            Change::Settled(key) => {
+                if let (Some(fleet), EffectKey::Attend(operation)) = (&self.fleet, &key) {
+                    fleet.forget(operation);
+                }
+                self.owed.remove(&key);
+            }
+        }
+    }
+}
+
+fn begin(fleet: &Fleet, effect: &Effect) {
+    match effect {
+        Effect::Hold { instrument, epoch } => fleet.hold(instrument, *epoch),
+        Effect::Attend(attend) => fleet.attend((**attend).clone()),
+        Effect::Plan(_) => {}
+    }
+}
+
+async fn carry(engine: Handle, mut reports: mpsc::Receiver<GatewayReport>) {
+    while let Some(report) = reports.recv().await {
+        let command = match report {
+            GatewayReport::Described { instrument, description } => {
+                Command::DescribeInstrument { instrument, description }
+            }
+            GatewayReport::Leased { instrument, epoch, journal_id, token } => {
+                Command::TakeLease { instrument, epoch, journal_id, token }
+            }
+            GatewayReport::Operation { operation, report } => Command::ReportOperation { operation, report },
+            GatewayReport::Foreign { instrument, operation } => {
+                tracing::warn!(%instrument, %operation, "the driver knows an operation of ours that the journal does not");
+                continue;
+            }
+        };
+        match engine.report(command).await {
+            Err(_) => return,
+            Ok(reply) => {
+                if let Some(rejection) = reply.rejection {
+                    tracing::debug!(%rejection, "a report came too late");
+                }
+            }
+        }
+    }
+}
+
+async fn plan(engine: Handle, order: PlanOrder, planner: Arc<Semaphore>) {
+    let Ok(_permit) = planner.acquire().await else { return };
+    let (campaign, ticket) = (order.campaign.clone(), order.ticket);
+    let prepared = engine.read(move |workcell| {
+        let campaign = workcell.campaigns.get(&order.campaign)?;
+        // Void by now: nobody waits for it any more.
+        campaign.plan.as_ref().filter(|plan| plan.ticket == order.ticket)?;
+        Some(planning::prepare(campaign, &order))
+    });
+    let command = match prepared.await {
+        Err(_) | Ok(None) => return,
+        Ok(Some(Err(error))) => Command::FailPlan { campaign, ticket, message: error.to_string() },
+        Ok(Some(Ok(input))) => match tokio::task::spawn_blocking(move || timed(&input)).await {
+            Ok(Ok(answer)) => Command::AddProposals { campaign, ticket, answer },
+            Ok(Err(error)) => Command::FailPlan { campaign, ticket, message: error.to_string() },
+            Err(error) => Command::FailPlan { campaign, ticket, message: format!("the planner broke down: {error}") },
+        },
+    };
+    if let Ok(reply) = engine.report(command).await
+        && let Some(rejection) = reply.rejection
+    {
+        tracing::debug!(%rejection, "a plan came too late");
+    }
+}
+
+fn timed(input: &PlanInput) -> Result<PlanAnswer, planning::PlanningError> {
+    let begun = now();
+    let mut answer = planning::plan(input)?;
+    if let PlanAnswer::Proposals { took_ms, .. } = &mut answer {
+        *took_ms = now().since(begun).max(0).unsigned_abs();
+    }
+    Ok(answer)
+}
