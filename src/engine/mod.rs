@@ -6,6 +6,7 @@
 
 mod clock;
 mod inbox;
+pub mod perform;
 mod performing;
 mod step;
 

@@ -1,0 +1,47 @@
+//! The calls of a session and what comes back, in the contract's own messages.
+
+use eutectic_proto::instrument::v1 as wire;
+
+/// A call's number within its session. Later calls have higher numbers.
+pub type CallId = u64;
+
+/// What a session asks of a driver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// GetInstrument
+    Describe(wire::GetInstrumentRequest),
+    /// AcquireLease: also renews, and tells whether the driver's journal is still the same.
+    Lease(wire::AcquireLeaseRequest),
+    /// ListOperations
+    List(wire::ListOperationsRequest),
+    /// Execute
+    Execute(wire::ExecuteRequest),
+    /// GetOperation
+    Get(wire::GetOperationRequest),
+    /// AbortOperation
+    Abort(wire::AbortOperationRequest),
+}
+
+/// What a driver answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To Describe.
+    Instrument(Box<wire::Instrument>),
+    /// To Lease.
+    Lease(wire::Lease),
+    /// To List.
+    Operations(Vec<wire::Operation>),
+    /// To Execute, Get and Abort.
+    Operation(Box<wire::Operation>),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// The driver refused by the contract's own words: nothing was accepted and nothing will move.
+    #[error("{}: {}", .0.reason, .0.message)]
+    Refused(Box<wire::Fault>),
+    /// Anything else: nobody can tell whether the driver heard it.
+    #[error("{0}")]
+    Unknown(String),
+}

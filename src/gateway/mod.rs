@@ -1,0 +1,60 @@
+//! The way to drivers: what is owed towards instruments becomes calls, and what drivers answer becomes facts.
+//!
+//! [`session`] decides, without IO, what to ask a driver next; [`convert`] holds the table of what its answers mean;
+//! [`fleet`] carries both out over gRPC, one task an instrument.
+
+mod call;
+mod client;
+mod convert;
+mod fleet;
+mod member;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod watch;
+mod work;
+
+pub use call::{Answer, Call, CallError, CallId};
+pub use fleet::{Fleet, Options, Refusal};
+pub use member::{AddressSource, InstrumentView, Member, View};
+pub use session::{Action, LEASE_TTL_MS, Session};
+
+use eutectic_core::model::InstrumentDescription;
+use eutectic_core::{InstrumentId, OperationId, Report};
+
+/// A fact from a driver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GatewayReport {
+    /// What an instrument can do.
+    Described {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// What it can do.
+        description: InstrumentDescription,
+    },
+    /// The driver gave its instrument to this epoch.
+    Leased {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The epoch for which it was asked.
+        epoch: u64,
+        /// The driver's journal.
+        journal_id: String,
+        /// The driver's fencing token.
+        token: i64,
+    },
+    /// What became of an operation.
+    Operation {
+        /// The operation.
+        operation: OperationId,
+        /// What.
+        report: Report,
+    },
+    /// The driver works on an operation under our name that nobody here attends.
+    Foreign {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The operation.
+        operation: OperationId,
+    },
+}

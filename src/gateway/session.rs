@@ -1,0 +1,339 @@
+//! What to ask one driver next: fence, ask, and only then send or follow. Without IO and clock, so that a simulator can
+//! put it through every loss, delay and crash.
+
+use super::GatewayReport;
+use super::call::{Answer, Call, CallError, CallId};
+use super::convert;
+use super::work::{Held, Wish, Work};
+use eutectic_core::{Attend, InstrumentId, OperationId};
+use eutectic_proto::instrument::v1 as wire;
+use std::collections::BTreeMap;
+
+/// How long a lease lasts without renewal. Shorter frees an instrument sooner after a crash, longer forgives a slow network.
+pub const LEASE_TTL_MS: u64 = 15_000;
+/// Renewed at a third of its time, so that two renewals may be lost.
+const RENEW_MS: u64 = LEASE_TTL_MS / 3;
+/// The first pause after something failed; it doubles.
+const PAUSE_MIN_MS: u64 = 100;
+/// The longest pause.
+const PAUSE_MAX_MS: u64 = 5_000;
+
+/// The pause after so many failures in a row.
+pub(super) fn pause_ms(failures: u32) -> u64 {
+    PAUSE_MIN_MS.saturating_mul(1_u64.checked_shl(failures).unwrap_or(u64::MAX)).min(PAUSE_MAX_MS)
+}
+
+/// What a session wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make this call; its outcome comes back by [`Session::answered`].
+    Call(CallId, Box<Call>),
+    /// Tell the engine.
+    Report(Box<GatewayReport>),
+}
+
+/// A duty of the session itself: at most one call of its kind at a time.
+#[derive(Clone, Debug, Default)]
+struct Duty {
+    calling: bool,
+    /// `None`: not wanted.
+    due_ms: Option<u64>,
+    failures: u32,
+}
+
+impl Duty {
+    fn due(&self, now_ms: u64) -> bool {
+        !self.calling && self.due_ms.is_some_and(|due| due <= now_ms)
+    }
+
+    fn done(&mut self, due_ms: Option<u64>) {
+        *self = Self { calling: false, due_ms, failures: 0 };
+    }
+
+    fn failed(&mut self, now_ms: u64) {
+        self.calling = false;
+        self.due_ms = Some(now_ms + pause_ms(self.failures));
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+/// The conversation with one driver.
+#[derive(Debug)]
+pub struct Session {
+    instrument: InstrumentId,
+    holder: String,
+    /// The epoch for which the instrument is to be held.
+    epoch: Option<u64>,
+    held: Option<Held>,
+    leasing: Duty,
+    describing: Duty,
+    listing: Duty,
+    described: Option<Vec<u8>>,
+    works: BTreeMap<OperationId, Work>,
+    calls: BTreeMap<CallId, Box<Call>>,
+    last_call: CallId,
+    problem: Option<String>,
+}
+
+impl Session {
+    /// A session for this instrument. `holder` is the workcell's name towards drivers.
+    #[must_use]
+    pub fn new(instrument: InstrumentId, holder: String) -> Self {
+        Self {
+            instrument,
+            holder,
+            epoch: None,
+            held: None,
+            leasing: Duty::default(),
+            describing: Duty { due_ms: Some(0), ..Duty::default() },
+            listing: Duty::default(),
+            described: None,
+            works: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            last_call: 0,
+            problem: None,
+        }
+    }
+
+    /// The instrument is to be held for this epoch.
+    pub fn hold(&mut self, epoch: u64) {
+        if self.epoch != Some(epoch) {
+            self.epoch = Some(epoch);
+            self.held = None;
+            self.leasing.due_ms = Some(0);
+        }
+    }
+
+    /// This operation is to be seen through, or is owed differently than before.
+    pub fn attend(&mut self, attend: Attend) {
+        match self.works.get_mut(&attend.dispatch.operation) {
+            Some(work) => work.update(attend),
+            None => {
+                self.works.insert(attend.dispatch.operation.clone(), Work::new(attend));
+            }
+        }
+    }
+
+    /// This operation is owed no more.
+    pub fn forget(&mut self, operation: &OperationId) {
+        self.works.remove(operation);
+    }
+
+    /// Whether the instrument is held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What is wrong between us and the driver, for people.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// When to poll again at the latest, if nothing else happens before. What is due already hangs on an answer.
+    #[must_use]
+    pub fn wakeup_ms(&self, now_ms: u64) -> Option<u64> {
+        let duties = [&self.leasing, &self.describing, &self.listing].into_iter().filter_map(|duty| duty.due_ms);
+        let works = self.works.values().map(Work::due_ms);
+        works.chain(duties).filter(|due| *due > now_ms).min()
+    }
+
+    /// What is to be called now.
+    pub fn poll(&mut self, now_ms: u64) -> Vec<Action> {
+        let mut calls = Vec::new();
+        if self.describing.due(now_ms) {
+            self.describing.calling = true;
+            calls.push(Call::Describe(wire::GetInstrumentRequest { instrument: self.instrument.to_string() }));
+        }
+        let doubtful = self.held.as_ref().is_some_and(|held| self.works.values().any(|work| work.doubts(held)));
+        let executing = self.works.values().any(Work::executing);
+        if let Some(epoch) = self.epoch
+            && !self.leasing.calling
+            && !executing
+            && (self.leasing.due(now_ms) || doubtful && self.leasing.failures == 0)
+        {
+            self.leasing.calling = true;
+            calls.push(self.lease(epoch));
+        }
+        if self.listing.due(now_ms) {
+            self.listing.calling = true;
+            calls.push(Call::List(wire::ListOperationsRequest {
+                instrument: self.instrument.to_string(),
+                active_only: true,
+                ..wire::ListOperationsRequest::default()
+            }));
+        }
+        let (held, leasing) = (self.held.as_ref(), self.leasing.calling);
+        for work in self.works.values_mut() {
+            // At most two: to follow and to stop.
+            calls.extend(work.next(held, leasing, now_ms));
+            calls.extend(work.next(held, leasing, now_ms));
+        }
+        calls.into_iter().map(|call| self.call(call)).collect()
+    }
+
+    fn call(&mut self, call: Call) -> Action {
+        self.last_call += 1;
+        let call = Box::new(call);
+        self.calls.insert(self.last_call, call.clone());
+        Action::Call(self.last_call, call)
+    }
+
+    fn lease(&self, epoch: u64) -> Call {
+        Call::Lease(wire::AcquireLeaseRequest {
+            instrument: self.instrument.to_string(),
+            holder: self.holder.clone(),
+            holder_epoch: i64::try_from(epoch).unwrap_or(i64::MAX),
+            ttl: Some(prost_types::Duration {
+                seconds: i64::try_from(LEASE_TTL_MS / 1000).unwrap_or_default(),
+                nanos: 0,
+            }),
+        })
+    }
+
+    /// A call has come back. Poll afterwards.
+    pub fn answered(&mut self, id: CallId, outcome: Result<Answer, CallError>, now_ms: u64) -> Vec<Action> {
+        let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        match outcome {
+            Ok(answer) => {
+                self.problem = None;
+                self.told(id, &call, answer, now_ms)
+            }
+            Err(CallError::Refused(fault)) => self.refused(id, &call, &fault, now_ms),
+            Err(CallError::Unknown(message)) => {
+                self.lost(&call, message, now_ms);
+                Vec::new()
+            }
+        }
+    }
+
+    fn told(&mut self, id: CallId, call: &Call, answer: Answer, now_ms: u64) -> Vec<Action> {
+        match (call, answer) {
+            (Call::Describe(_), Answer::Instrument(instrument)) => {
+                self.describing.done(None);
+                let news = self.described.as_ref() != Some(&instrument.manifest_digest);
+                self.described = Some(instrument.manifest_digest.clone());
+                let description = convert::description(&instrument);
+                let report = GatewayReport::Described { instrument: self.instrument.clone(), description };
+                if news { vec![Action::Report(Box::new(report))] } else { Vec::new() }
+            }
+            (Call::Lease(request), Answer::Lease(lease)) => self.leased(id, request, lease, now_ms),
+            (Call::List(_), Answer::Operations(operations)) => {
+                self.listing.done(None);
+                let foreign = |it: &&wire::Operation| {
+                    it.holder == self.holder && !self.works.contains_key(&OperationId::new(it.id.as_str()))
+                };
+                let report = |it: &wire::Operation| {
+                    let operation = OperationId::new(it.id.as_str());
+                    let foreign = GatewayReport::Foreign { instrument: self.instrument.clone(), operation };
+                    Action::Report(Box::new(foreign))
+                };
+                operations.iter().filter(foreign).map(report).collect()
+            }
+            (Call::Execute(_) | Call::Get(_) | Call::Abort(_), Answer::Operation(operation)) => {
+                let (ordered, stopped) = (!matches!(call, Call::Get(_)), matches!(call, Call::Abort(_)));
+                self.with_work(call, |work| work.told(ordered, stopped, &operation))
+            }
+            // An answer to another question: as good as none.
+            _ => {
+                self.lost(call, "the driver answered another question".to_owned(), now_ms);
+                Vec::new()
+            }
+        }
+    }
+
+    fn leased(
+        &mut self,
+        id: CallId,
+        request: &wire::AcquireLeaseRequest,
+        lease: wire::Lease,
+        now_ms: u64,
+    ) -> Vec<Action> {
+        self.leasing.done(Some(now_ms + RENEW_MS));
+        let asked = u64::try_from(request.holder_epoch).unwrap_or_default();
+        let Some(epoch) = self.epoch.filter(|epoch| *epoch == asked) else {
+            // Asked for an epoch that is over meanwhile.
+            self.leasing.due_ms = Some(now_ms);
+            return Vec::new();
+        };
+        let held = Held { epoch, token: lease.fencing_token, journal_id: lease.journal_id, confirmed: id };
+        let same = self.held.as_ref().is_some_and(|known| Held { confirmed: id, ..known.clone() } == held);
+        let report = GatewayReport::Leased {
+            instrument: self.instrument.clone(),
+            epoch,
+            journal_id: held.journal_id.clone(),
+            token: held.token,
+        };
+        self.held = Some(held);
+        if same {
+            return Vec::new();
+        }
+        self.listing.due_ms = Some(now_ms);
+        vec![Action::Report(Box::new(report))]
+    }
+
+    fn refused(&mut self, id: CallId, call: &Call, fault: &wire::Fault, now_ms: u64) -> Vec<Action> {
+        let refusal = CallError::Refused(Box::new(fault.clone()));
+        match call {
+            Call::Describe(_) => self.describing.failed(now_ms),
+            Call::List(_) => self.listing.failed(now_ms),
+            Call::Lease(_) => {
+                self.leasing.failed(now_ms);
+                self.held = None;
+            }
+            Call::Execute(_) | Call::Get(_) | Call::Abort(_) => {
+                if fault.reason != "OPERATION_NOT_FOUND" {
+                    self.problem = Some(refusal.to_string());
+                }
+                return self.with_work(call, |work| work.refused(id, call, fault, now_ms));
+            }
+        }
+        self.problem = Some(refusal.to_string());
+        Vec::new()
+    }
+
+    fn lost(&mut self, call: &Call, message: String, now_ms: u64) {
+        self.problem = Some(message);
+        match call {
+            Call::Describe(_) => self.describing.failed(now_ms),
+            Call::List(_) => self.listing.failed(now_ms),
+            Call::Lease(_) => self.leasing.failed(now_ms),
+            Call::Execute(_) | Call::Get(_) | Call::Abort(_) => {
+                self.with_work(call, |work| {
+                    work.lost(call, now_ms);
+                    Vec::new()
+                });
+            }
+        }
+        // Whoever answers next may be another driver than before.
+        if self.describing.due_ms.is_none() {
+            self.describing.due_ms = Some(now_ms);
+        }
+    }
+
+    fn with_work(&mut self, call: &Call, change: impl FnOnce(&mut Work) -> Vec<Wish>) -> Vec<Action> {
+        let id = match call {
+            Call::Execute(request) => &request.operation_id,
+            Call::Get(request) => &request.operation_id,
+            Call::Abort(request) => &request.operation_id,
+            Call::Describe(_) | Call::Lease(_) | Call::List(_) => return Vec::new(),
+        };
+        let operation = OperationId::new(id.as_str());
+        let Some(work) = self.works.get_mut(&operation) else { return Vec::new() };
+        let mut actions = Vec::new();
+        for wish in change(work) {
+            match wish {
+                Wish::Report(report) => {
+                    let report = GatewayReport::Operation { operation: operation.clone(), report };
+                    actions.push(Action::Report(Box::new(report)));
+                }
+                Wish::Fence => {
+                    self.held = None;
+                    self.leasing.due_ms = Some(0);
+                }
+            }
+        }
+        actions
+    }
+}
