@@ -121,7 +121,7 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     fn status(domain: &str) -> Status {
-        let details = ErrorDetails::with_error_info("BUSY", domain, Vec::<(String, String)>::new());
+        let details = ErrorDetails::with_error_info("BUSY", domain, std::collections::HashMap::<String, String>::new());
         Status::with_error_details(Code::ResourceExhausted, "the queue is full", details)
     }
 
