@@ -5,6 +5,8 @@ use super::world::World;
 use eutectic::engine::Step;
 use eutectic_core::model::Level;
 use eutectic_core::{Dispatch, Ended, Event, ExperimentNumber, OperationId, Time};
+use eutectic_instruments::wire::Value;
+use eutectic_instruments::wire::value::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every violation, in words.
@@ -16,16 +18,15 @@ pub(crate) fn audit(world: &World) -> Vec<String> {
     let mut settings: BTreeMap<ExperimentNumber, f64> = BTreeMap::new();
     let (mut over, mut quarantines, mut last_epoch) = (false, 0, 0);
     for recorded in &log {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "an auditor looks for what it knows")]
         match &recorded.event {
             Event::OperationDispatched(dispatch) => {
-                if dispatched.insert(dispatch.operation.clone(), (recorded.at, dispatch)).is_some() {
-                    found.push(format!("operation {} was dispatched twice", dispatch.operation));
-                }
+                let before = dispatched.insert(dispatch.operation.clone(), (recorded.at, dispatch));
+                found.extend(before.map(|_| format!("operation {} was dispatched twice", dispatch.operation)));
             }
             Event::OperationEnded { operation, ended: how } => {
-                if ended.insert(operation.clone(), how).is_some() {
-                    found.push(format!("operation {operation} ended twice"));
-                }
+                let before = ended.insert(operation.clone(), how);
+                found.extend(before.map(|_| format!("operation {operation} ended twice")));
             }
             Event::ExperimentAdded { experiment, setting, .. } => {
                 let x = setting.get("x").and_then(Level::number).unwrap();
@@ -76,11 +77,7 @@ pub(crate) fn audit(world: &World) -> Vec<String> {
         for (id, value) in &driver.hardware.results {
             if let Some(Ended::Succeeded { outputs }) = ended.get(&OperationId::new(id.as_str())) {
                 let told = serde_json::to_string(outputs).unwrap();
-                let measured = match value.kind.as_ref().unwrap() {
-                    eutectic_instruments::wire::value::Kind::Sample(vial) => vial.clone(),
-                    eutectic_instruments::wire::value::Kind::Quantity(y) => serde_json::to_string(&y.value).unwrap(),
-                    other => panic!("{other:?}"),
-                };
+                let measured = measured(value);
                 if !told.contains(&measured) {
                     found.push(format!("operation {id} measured {measured}, the log says {told}"));
                 }
@@ -104,4 +101,12 @@ pub(crate) fn audit(world: &World) -> Vec<String> {
         }
     }
     found
+}
+
+fn measured(value: &Value) -> String {
+    if let Some(Kind::Sample(vial)) = &value.kind {
+        return vial.clone();
+    }
+    let Some(Kind::Quantity(y)) = &value.kind else { panic!("{value:?} is no output of this lab") };
+    serde_json::to_string(&y.value).unwrap()
 }

@@ -299,6 +299,7 @@ fn outcome(instrument: &str, value: wire::Value) -> Outcome {
 }
 
 fn translated(answer: Result<Answer, eutectic_instruments::machine::Refusal>) -> Result<SessionAnswer, CallError> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "anything else is a mistake of this test")]
     match answer.map_err(|refusal| CallError::Refused(refusal.fault))? {
         Answer::Lease(lease) => Ok(SessionAnswer::Lease(lease)),
         Answer::Executed(executed) => Ok(SessionAnswer::Operation(Box::new(executed.operation.unwrap()))),

@@ -274,10 +274,8 @@ impl World {
                 }
                 Action::Call(call, request) => {
                     let reply = Reply { process: self.process_number, instrument, call };
-                    let patience = match &*request {
-                        Call::Get(get) if get.wait.is_some_and(|it| it.seconds > 0) => WAIT_TIMEOUT_MS,
-                        _ => CALL_TIMEOUT_MS,
-                    };
+                    let waits = matches!(&*request, Call::Get(it) if it.wait.is_some_and(|it| it.seconds > 0));
+                    let patience = if waits { WAIT_TIMEOUT_MS } else { CALL_TIMEOUT_MS };
                     let lost = CallError::Unknown("no answer in time".to_owned());
                     self.send(patience, Delivery::ToProcess(reply.clone(), Err(lost)));
                     self.travel(Delivery::ToDriver(reply, request));
