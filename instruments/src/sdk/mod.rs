@@ -1,1 +1,54 @@
-//! sdk
+//! What a vendor writes, and the gRPC shell that keeps the guarantees around it.
+//!
+//! A vendor implements [`Driver`] and calls [`serve`]. Journal, leases, validation, start-or-attach, watching, halt, health and
+//! reflection come with it: [`crate::machine`] decides, this module carries out.
+
+mod call;
+mod keeper;
+mod serve;
+mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use call::Call;
+pub use serve::{Options, ServeError, serve, serve_with};
+/// Makes a trait's functions async; [`Driver`] is implemented under it.
+pub use tonic::async_trait;
+
+use crate::machine::{Arguments, Manifest, Outcome, Probe, StatusReport, StopReason};
+use crate::wire::{Fault, Operation};
+
+/// An instrument, in its vendor's code.
+#[async_trait]
+pub trait Driver: Send + Sync + 'static {
+    /// What it is and what it can do. Pure: the same at every call, without asking the hardware.
+    fn manifest(&self) -> Manifest;
+
+    /// Its state now. Asked for once a second; the default is ready.
+    async fn status(&self) -> StatusReport {
+        StatusReport::default()
+    }
+
+    /// Rules across parameters that the declared bounds can't say. Pure.
+    ///
+    /// # Errors
+    /// A fault with a reason of the vendor's own and words that say how to mend it.
+    fn check(&self, _capability: &str, _arguments: &Arguments) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Does it. Called at most once for one operation, for ever; its arguments are checked.
+    ///
+    /// # Errors
+    /// The fault as data: category, advice, and what became of the sample.
+    async fn run(&self, call: Call) -> Result<Outcome, Fault>;
+
+    /// Brings the hardware to its safe state. Idempotent and quick; what runs is told to stop at the same time.
+    async fn safe_state(&self, why: StopReason);
+
+    /// After a crash of this driver: what the instrument itself knows of an operation that was running.
+    async fn probe(&self, _operation: &Operation) -> Probe {
+        Probe::Unknown
+    }
+}
