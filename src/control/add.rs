@@ -98,14 +98,12 @@ fn differs(file: &CampaignFile, known: &Known, seed: Option<u64>, name: &Campaig
     );
     if file.digest != known.digest {
         let difference = difference(&known.source, file.text());
-        let difference = if difference.is_empty() { "a data file that it names has changed".into() } else { difference };
-        return Some(format!(
-            "error: campaign '{name}' exists and its file was another one\n{difference}\n{way_out}"
-        ));
+        let difference =
+            if difference.is_empty() { "a data file that it names has changed".into() } else { difference };
+        return Some(format!("error: campaign '{name}' exists and its file was another one\n{difference}\n{way_out}"));
     }
-    seed.filter(|seed| *seed != known.seed).map(|seed| {
-        format!("error: campaign '{name}' runs with seed {}, not {seed}\n{way_out}", known.seed)
-    })
+    seed.filter(|seed| *seed != known.seed)
+        .map(|seed| format!("error: campaign '{name}' runs with seed {}, not {seed}\n{way_out}", known.seed))
 }
 
 fn refuse(diagnostics: Vec<String>) -> wire::AddCampaignResponse {
@@ -123,9 +121,5 @@ async fn equip(keeper: &Keeper, file: &CampaignFile, path: &Path, lab: &str) -> 
 
 /// The lab file: the one that was named, or the one beside the campaign file.
 pub(super) fn lab_path(campaign: &Path, lab: &str) -> PathBuf {
-    if lab.is_empty() {
-        campaign.parent().unwrap_or(Path::new("")).join("lab.toml")
-    } else {
-        PathBuf::from(lab)
-    }
+    if lab.is_empty() { campaign.parent().unwrap_or(Path::new("")).join("lab.toml") } else { PathBuf::from(lab) }
 }

@@ -106,7 +106,8 @@ fn points(spec: &CampaignSpec) -> Vec<(String, Setting)> {
     let bits = spec.parameters.len().min(MAX_CORNERS.ilog2() as usize);
     for corner in 0..1_usize << bits {
         let high = |place: usize| corner >> (place % bits.max(1)) & 1 == 1;
-        let setting = spec.parameters.iter().enumerate().map(|(place, it)| (it.name.clone(), end(&it.domain, high(place))));
+        let setting =
+            spec.parameters.iter().enumerate().map(|(place, it)| (it.name.clone(), end(&it.domain, high(place))));
         points.push(("corner".to_owned(), setting.collect()));
     }
     let allowed = |setting: &Setting| {
@@ -131,9 +132,7 @@ fn middle(domain: &Domain) -> Level {
         Domain::Real { low, high, log: false } => Level::Real(f64::midpoint(*low, *high)),
         Domain::Real { low, high, log: true } => Level::Real((low * high).sqrt().clamp(*low, *high)),
         Domain::Integer { low, high, .. } => Level::Integer(low + (high - low) / 2),
-        Domain::Categorical { choices } => {
-            Level::Choice(choices.get(choices.len() / 2).cloned().unwrap_or_default())
-        }
+        Domain::Categorical { choices } => Level::Choice(choices.get(choices.len() / 2).cloned().unwrap_or_default()),
     }
 }
 

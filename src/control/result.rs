@@ -47,11 +47,8 @@ pub(super) fn found(workcell: &Workcell, campaign: &Campaign) -> Found {
         result.estimates = view::predictions(estimates);
         result.p_feasible = *p_feasible;
     }
-    let best = experiment.map(|it| Best {
-        spec: campaign.spec.clone(),
-        setting: it.setting.clone(),
-        done: it.done.clone(),
-    });
+    let best =
+        experiment.map(|it| Best { spec: campaign.spec.clone(), setting: it.setting.clone(), done: it.done.clone() });
     Found { result, best }
 }
 

@@ -32,7 +32,8 @@ pub(super) fn settings(spec: &CampaignSpec, table: &TableRequest) -> Result<Vec<
 
 /// Results, of suggested experiments or of points of a person's own.
 pub(super) fn results(spec: &CampaignSpec, table: &TableRequest) -> Result<Vec<RecordedRow>, Status> {
-    let rows = rows(spec, table)?.into_iter().filter(|row| row.failed.is_some() || !row.observation.outcomes.is_empty());
+    let rows =
+        rows(spec, table)?.into_iter().filter(|row| row.failed.is_some() || !row.observation.outcomes.is_empty());
     rows.map(|row| {
         let setting = match row.experiment {
             Some(_) => None,

@@ -1,5 +1,6 @@
 //! The state as the control protocol shows it.
 
+use crate::gateway::InstrumentView;
 use crate::projections::{stop, waiting_for};
 use eutectic_core::model::{
     Domain, FailureKind, Goal, Level as CoreLevel, Measured, Observation, Origin, Predicted, StopReason, WhyKind,
@@ -56,8 +57,7 @@ pub(super) fn specification(spec: &core::model::CampaignSpec) -> wire::Campaign 
             domain: format!("{}{}", it.domain, if scale { ", log scale" } else { "" }),
         }
     };
-    let outcome =
-        |it: &core::model::Outcome| wire::Column { name: it.name.clone(), unit: it.unit.written.clone() };
+    let outcome = |it: &core::model::Outcome| wire::Column { name: it.name.clone(), unit: it.unit.written.clone() };
     let objective = |it: &core::model::Objective| match it.goal {
         Goal::Maximize => format!("maximize {}", it.outcome),
         Goal::Minimize => format!("minimize {}", it.outcome),
@@ -74,9 +74,11 @@ pub(super) fn specification(spec: &core::model::CampaignSpec) -> wire::Campaign 
 }
 
 pub(super) fn experiment(campaign: &Campaign, it: &core::Experiment) -> wire::Experiment {
-    let setting = campaign.spec.parameters.iter().filter_map(|parameter| {
-        it.setting.get(&parameter.name).map(|level| self::level(&parameter.name, level))
-    });
+    let setting = campaign
+        .spec
+        .parameters
+        .iter()
+        .filter_map(|parameter| it.setting.get(&parameter.name).map(|level| self::level(&parameter.name, level)));
     let mut shown = wire::Experiment {
         number: it.number,
         origin: origin(&it.origin).into(),
@@ -112,10 +114,9 @@ pub(super) fn experiment(campaign: &Campaign, it: &core::Experiment) -> wire::Ex
             shown.failure_kind = failure_kind(failure.kind).into();
             match failure.kind {
                 FailureKind::Cancelled => wire::experiment::State::Cancelled,
-                FailureKind::Recipe
-                | FailureKind::Equipment
-                | FailureKind::Measurement
-                | FailureKind::Unknown => wire::experiment::State::Failed,
+                FailureKind::Recipe | FailureKind::Equipment | FailureKind::Measurement | FailureKind::Unknown => {
+                    wire::experiment::State::Failed
+                }
             }
         }
     };
@@ -136,12 +137,7 @@ fn level(name: &str, level: &CoreLevel) -> wire::Level {
 pub(super) fn outcomes(campaign: &Campaign, observation: &Observation) -> Vec<wire::Outcome> {
     let one = |it: &core::model::Outcome| {
         let Measured { value, sd } = observation.outcomes.get(&it.name)?;
-        Some(wire::Outcome {
-            name: it.name.clone(),
-            value: *value,
-            has_sd: sd.is_some(),
-            sd: sd.unwrap_or_default(),
-        })
+        Some(wire::Outcome { name: it.name.clone(), value: *value, has_sd: sd.is_some(), sd: sd.unwrap_or_default() })
     };
     campaign.spec.outcomes.iter().filter_map(one).collect()
 }
@@ -215,4 +211,27 @@ pub(super) fn operations(
         }
     })
     .collect()
+}
+
+/// The lab: what the log knows of each instrument, and how it looks now.
+pub(super) fn instruments(
+    workcell: &Workcell,
+    fleet: &BTreeMap<core::InstrumentId, InstrumentView>,
+) -> Vec<wire::Instrument> {
+    let one = |(name, known): (&core::InstrumentId, &core::Instrument)| {
+        let view = fleet.get(name).cloned().unwrap_or_default();
+        let description = known.description.as_ref();
+        wire::Instrument {
+            name: name.to_string(),
+            display_name: description.map_or_else(String::new, |it| it.display_name.clone()),
+            address: view.address,
+            pid: view.pid,
+            connected: view.connected,
+            leased: view.leased,
+            quarantined: known.quarantined.clone().unwrap_or_default(),
+            capabilities: description.map_or_else(Vec::new, |it| it.capabilities.keys().cloned().collect()),
+            readiness: if view.problem.is_empty() { view.readiness } else { view.problem },
+        }
+    };
+    workcell.instruments.iter().map(one).collect()
 }

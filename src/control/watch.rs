@@ -129,8 +129,8 @@ pub(super) async fn log(
 }
 
 fn wanted(request: &wire::ReadLogRequest, recorded: &Recorded) -> bool {
-    let of_campaign = request.campaign.is_empty()
-        || recorded.event.campaign().is_some_and(|name| name.as_str() == request.campaign);
+    let of_campaign =
+        request.campaign.is_empty() || recorded.event.campaign().is_some_and(|name| name.as_str() == request.campaign);
     of_campaign && recorded.at.0 >= request.since_ms
 }
 

@@ -57,8 +57,7 @@ impl Simulated {
         if let Some(fault) = fault {
             command.args(["--fault", fault]);
         }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         // Only to take its exit status when it ends before us, so that no dead process lingers.
         std::thread::Builder::new().name("driver".into()).spawn(move || child.wait())?;
         Ok(())

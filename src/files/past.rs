@@ -1,0 +1,158 @@
+//! `[[data]]`: tables of past observations, which cost nothing.
+
+use super::parameter::within;
+use super::reader::{Table, shortened};
+use super::report::Report;
+use crate::closest::did_you_mean;
+use eutectic_core::model::{Domain, Level, Measured, Outcome, Parameter, PastRow, Setting};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The most rows of past data in a campaign.
+pub const MAX_PAST_ROWS: usize = 50_000;
+/// The largest data file, in bytes.
+const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
+/// The suffix of a column that holds an outcome's standard uncertainty.
+const SD: &str = "_sd";
+
+pub(super) fn past(
+    root: &Table<'_>,
+    folder: &Path,
+    parameters: &[Parameter],
+    outcomes: &[Outcome],
+    digest: &mut Sha256,
+    report: &mut Report,
+) -> Vec<PastRow> {
+    let mut rows = Vec::new();
+    for table in root.tables("data", "past data", report) {
+        table.only(&["file"], report);
+        let Some(file) = table.text_needed("file", "file = \"past.csv\"", report) else { continue };
+        let path = folder.join(file.value);
+        let size = std::fs::metadata(&path).map(|it| it.len());
+        let bytes = match size {
+            Ok(size) if size > MAX_DATA_BYTES => {
+                let message = format!("'{}' is larger than {} MiB", file.value, MAX_DATA_BYTES >> 20);
+                report.error(Some(file.span), message, "");
+                continue;
+            }
+            Ok(_) => std::fs::read(&path),
+            Err(error) => Err(error),
+        };
+        match bytes {
+            Err(error) => {
+                let message = format!("'{}' can't be read: {error}", shortened(file.value));
+                report.error(Some(file.span), message, "the path counts from the campaign file's folder");
+            }
+            Ok(bytes) => {
+                digest.update(&bytes);
+                let mut reading = Reading { path, at: file.span, parameters, outcomes, report };
+                reading.read(&bytes, &mut rows);
+            }
+        }
+    }
+    rows
+}
+
+struct Reading<'a> {
+    path: PathBuf,
+    at: Range<usize>,
+    parameters: &'a [Parameter],
+    outcomes: &'a [Outcome],
+    report: &'a mut Report,
+}
+
+impl Reading<'_> {
+    fn wrong(&mut self, line: u64, message: &str, help: &str) {
+        let message = format!("{}:{line}: {message}", self.path.display());
+        self.report.error(Some(self.at.clone()), message, help);
+    }
+
+    fn read(&mut self, bytes: &[u8], rows: &mut Vec<PastRow>) {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let columns: Vec<String> = match reader.headers() {
+            Ok(headers) => headers.iter().map(str::to_owned).collect(),
+            Err(error) => return self.wrong(1, &error.to_string(), "the first line names the columns"),
+        };
+        let names: Vec<&str> = self.names().collect();
+        for column in &columns {
+            let bare = column.strip_suffix(SD).unwrap_or(column);
+            if !names.contains(&bare) {
+                let help = did_you_mean(column, names.iter().copied());
+                return self.wrong(1, &format!("there is no parameter or outcome '{}'", shortened(column)), &help);
+            }
+        }
+        if let Some(missing) = self.parameters.iter().find(|it| !columns.contains(&it.name)) {
+            return self.wrong(1, &format!("no column '{}'", missing.name), "every parameter needs a column");
+        }
+        for record in reader.records() {
+            let (line, record) = match record {
+                Ok(record) => (record.position().map_or(0, csv::Position::line), record),
+                Err(error) => {
+                    let line = error.position().map_or(0, csv::Position::line);
+                    return self.wrong(line, &error.to_string(), "every line has as many cells as the first");
+                }
+            };
+            if rows.len() >= MAX_PAST_ROWS {
+                return self.wrong(line, &format!("more than {MAX_PAST_ROWS} rows"), "keep the most telling ones");
+            }
+            if let Some(row) = self.row(line, &columns, &record) {
+                rows.push(row);
+            }
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(|it| it.name.as_str()).chain(self.outcomes.iter().map(|it| it.name.as_str()))
+    }
+
+    fn row(&mut self, line: u64, columns: &[String], record: &csv::StringRecord) -> Option<PastRow> {
+        let mut setting = Setting::new();
+        let mut outcomes: BTreeMap<String, Measured> = BTreeMap::new();
+        let mut uncertainties = Vec::new();
+        for (column, cell) in columns.iter().zip(record) {
+            if let Some(parameter) = self.parameters.iter().find(|it| it.name == *column) {
+                let Some(level) = level(&parameter.domain, cell).filter(|it| within(&parameter.domain, it)) else {
+                    let help = format!("its values are {}", parameter.domain);
+                    self.wrong(line, &format!("'{column}' can't be '{}'", shortened(cell)), &help);
+                    return None;
+                };
+                setting.insert(column.clone(), level);
+                continue;
+            }
+            if cell.is_empty() {
+                continue;
+            }
+            let Some(value) = cell.parse::<f64>().ok().filter(|it| it.is_finite()) else {
+                let help = "write 12.5 or 1.2e-3; leave the cell empty where nothing was measured";
+                self.wrong(line, &format!("'{}' is no finite number in '{column}'", shortened(cell)), help);
+                return None;
+            };
+            match column.strip_suffix(SD) {
+                Some(outcome) => uncertainties.push((outcome, value)),
+                None => {
+                    outcomes.insert(column.clone(), Measured { value, sd: None });
+                }
+            }
+        }
+        for (outcome, sd) in uncertainties {
+            if sd < 0.0 {
+                self.wrong(line, &format!("the uncertainty of '{outcome}' is negative"), "");
+                return None;
+            }
+            if let Some(measured) = outcomes.get_mut(outcome) {
+                measured.sd = Some(sd);
+            }
+        }
+        Some(PastRow { setting, outcomes })
+    }
+}
+
+fn level(domain: &Domain, cell: &str) -> Option<Level> {
+    match domain {
+        Domain::Real { .. } => cell.parse().ok().map(Level::Real),
+        Domain::Integer { .. } => cell.parse().ok().map(Level::Integer),
+        Domain::Categorical { .. } => Some(Level::Choice(cell.to_owned())),
+    }
+}
