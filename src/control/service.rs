@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::BoxStream;
 use tonic::{Response, Status};
 
 /// The longest name of a request.
@@ -170,7 +171,8 @@ impl ControlService for ControlServer {
     }
 
     async fn get_campaign(&self, request: tonic::Request<wire::GetCampaignRequest>) -> Answer<wire::Campaign> {
-        let whole = self.look(&request.into_inner().campaign, |workcell, campaign| {
+        let name = request.into_inner().campaign;
+        let whole = self.look(&name, |workcell, campaign| {
             let experiments = campaign.experiments.iter().map(|it| view::experiment(campaign, it)).collect();
             wire::Campaign { experiments, ..view::campaign(workcell, campaign) }
         });
@@ -230,24 +232,20 @@ impl ControlService for ControlServer {
         Ok(Response::new(result::with_truth(found, &self.keeper).await))
     }
 
-    type ReadLogStream = ReceiverStream<Result<wire::LogEntry, Status>>;
-
-    async fn read_log(&self, request: tonic::Request<wire::ReadLogRequest>) -> Answer<Self::ReadLogStream> {
+    async fn read_log(&self, request: tonic::Request<wire::ReadLogRequest>) -> Answer<BoxStream<wire::LogEntry>> {
         let (sender, entries) = mpsc::channel(watch::UPDATES_LIMIT);
         tokio::spawn(watch::log(self.engine.clone(), request.into_inner(), sender));
-        Ok(Response::new(ReceiverStream::new(entries)))
+        Ok(Response::new(Box::pin(ReceiverStream::new(entries))))
     }
-
-    type WatchCampaignStream = ReceiverStream<Result<wire::CampaignUpdate, Status>>;
 
     async fn watch_campaign(
         &self,
         request: tonic::Request<wire::GetCampaignRequest>,
-    ) -> Answer<Self::WatchCampaignStream> {
+    ) -> Answer<BoxStream<wire::CampaignUpdate>> {
         let name = self.name(&request.into_inner().campaign).await?;
         let (sender, updates) = mpsc::channel(watch::UPDATES_LIMIT);
         tokio::spawn(watch::campaign(self.engine.clone(), Arc::clone(&self.keeper), name, sender));
-        Ok(Response::new(ReceiverStream::new(updates)))
+        Ok(Response::new(Box::pin(ReceiverStream::new(updates))))
     }
 
     async fn halt_instruments(

@@ -1,5 +1,6 @@
 //! The wire's words and ours, and the one table of what a driver's answer means.
 
+use crate::units;
 use eutectic_core::model::{
     Artifact, CapabilityDescription, Column, InstrumentDescription, Quantity, RepeatEffect, SampleEffect, Value,
 };
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use wire::capability::Effect;
 use wire::fault::{Category, Retry};
+use wire::field_spec::Domain;
 use wire::operation::State;
 use wire::value::Kind;
 
@@ -169,6 +171,31 @@ pub(super) fn execute(dispatch: &Dispatch, seed: u64, token: i64) -> wire::Execu
 /// Arguments as they travel.
 pub(super) fn arguments(arguments: &BTreeMap<String, Value>) -> Vec<wire::Argument> {
     arguments.iter().map(|(id, value)| wire::Argument { id: id.clone(), value: Some(to_wire(value)) }).collect()
+}
+
+/// Clients convert, drivers compare: brings arguments into the units and kinds that the capability declares. What can't be
+/// brought there is left as it is, and the driver refuses it.
+pub(super) fn fit(arguments: &mut [wire::Argument], manifest: &wire::Instrument, capability: &str) {
+    let Some(capability) = manifest.capabilities.iter().find(|it| it.id == capability) else { return };
+    for argument in arguments {
+        let domain = capability.parameters.iter().find(|it| it.id == argument.id).and_then(|it| it.domain.as_ref());
+        let (Some(domain), Some(wire::Value { kind: Some(kind) })) = (domain, &mut argument.value) else { continue };
+        match (domain, &mut *kind) {
+            (Domain::Quantity(domain), Kind::Quantity(quantity)) => {
+                if let Some(value) = units::convert(quantity.value, &quantity.unit, &domain.unit) {
+                    (quantity.value, quantity.unit) = (value, domain.unit.clone());
+                }
+            }
+            #[expect(clippy::cast_precision_loss, reason = "whole numbers in files stay far below 2^53")]
+            (Domain::Quantity(domain), Kind::Integer(value)) if domain.unit == "1" => {
+                let quantity = wire::Quantity { value: *value as f64, unit: "1".to_owned(), ..Default::default() };
+                *kind = Kind::Quantity(quantity);
+            }
+            (Domain::Text(_), Kind::Choice(text)) => *kind = Kind::Text(std::mem::take(text)),
+            (Domain::Sample(_), Kind::Choice(text)) => *kind = Kind::Sample(std::mem::take(text)),
+            _ => {}
+        }
+    }
 }
 
 fn to_wire(value: &Value) -> wire::Value {

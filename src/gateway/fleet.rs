@@ -127,15 +127,18 @@ impl Fleet {
         capability: &str,
         arguments: &BTreeMap<String, Value>,
     ) -> Result<(), Refusal> {
-        let version = self.view().instruments.get(instrument).and_then(|it| {
-            let manifest = it.manifest.as_ref()?;
-            manifest.capabilities.iter().find(|it| it.id == capability).map(|it| it.version.clone())
-        });
+        let manifest = self.view().instruments.remove(instrument).and_then(|it| it.manifest);
+        let version = manifest.as_ref().and_then(|it| it.capabilities.iter().find(|it| it.id == capability));
+        let version = version.map(|it| it.version.clone());
+        let mut arguments = convert::arguments(arguments);
+        if let Some(manifest) = &manifest {
+            convert::fit(&mut arguments, manifest, capability);
+        }
         let execute = wire::ExecuteRequest {
             instrument: instrument.to_string(),
             capability: capability.to_owned(),
             capability_version: version.unwrap_or_default(),
-            arguments: convert::arguments(arguments),
+            arguments,
             ..wire::ExecuteRequest::default()
         };
         let mut client = InstrumentServiceClient::new(self.reach(instrument).map_err(Refusal)?);

@@ -68,7 +68,7 @@ pub struct Session {
     leasing: Duty,
     describing: Duty,
     listing: Duty,
-    described: Option<Vec<u8>>,
+    manifest: Option<Box<wire::Instrument>>,
     works: BTreeMap<OperationId, Work>,
     calls: BTreeMap<CallId, Box<Call>>,
     last_call: CallId,
@@ -87,7 +87,7 @@ impl Session {
             leasing: Duty::default(),
             describing: Duty { due_ms: Some(0), ..Duty::default() },
             listing: Duty::default(),
-            described: None,
+            manifest: None,
             works: BTreeMap::new(),
             calls: BTreeMap::new(),
             last_call: 0,
@@ -173,7 +173,10 @@ impl Session {
         calls.into_iter().map(|call| self.call(call)).collect()
     }
 
-    fn call(&mut self, call: Call) -> Action {
+    fn call(&mut self, mut call: Call) -> Action {
+        if let (Call::Execute(request), Some(manifest)) = (&mut call, &self.manifest) {
+            convert::fit(&mut request.arguments, manifest, &request.capability);
+        }
         self.last_call += 1;
         let call = Box::new(call);
         self.calls.insert(self.last_call, call.clone());
@@ -212,9 +215,10 @@ impl Session {
         match (call, answer) {
             (Call::Describe(_), Answer::Instrument(instrument)) => {
                 self.describing.done(None);
-                let news = self.described.as_ref() != Some(&instrument.manifest_digest);
-                self.described = Some(instrument.manifest_digest.clone());
+                let known = self.manifest.as_ref().map(|it| &it.manifest_digest);
+                let news = known != Some(&instrument.manifest_digest);
                 let description = convert::description(&instrument);
+                self.manifest = Some(instrument);
                 let report = GatewayReport::Described { instrument: self.instrument.clone(), description };
                 if news { vec![Action::Report(Box::new(report))] } else { Vec::new() }
             }
