@@ -1,5 +1,6 @@
 //! Eutectic as a library: what the binary `eutectic` is made of. See ARCHITECTURE.md for the map.
 
+pub mod cli;
 pub mod closest;
 pub mod control;
 pub mod engine;

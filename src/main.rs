@@ -1,2 +1,5 @@
-//! eutectic
-fn main() {}
+//! The program `eutectic`.
+
+fn main() -> std::process::ExitCode {
+    eutectic::cli::main()
+}

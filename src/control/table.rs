@@ -15,6 +15,9 @@ const EXPERIMENT: &str = "experiment";
 /// The column that says why there is no result.
 const FAILED: &str = "failed";
 
+/// Columns of our own tables that are for people.
+const IGNORED: [&str; 5] = ["note", "why", "origin", "state", "feasible"];
+
 /// A row as it was read.
 struct Row {
     line: u32,
@@ -79,7 +82,9 @@ fn rows(spec: &CampaignSpec, table: &TableRequest) -> Result<Vec<Row>, Status> {
 
 fn known(spec: &CampaignSpec, column: &str) -> bool {
     let outcome = |name: &str| spec.outcome(name).is_some();
-    matches!(column, EXPERIMENT | FAILED | "note")
+    column == EXPERIMENT
+        || column == FAILED
+        || IGNORED.contains(&column)
         || spec.parameter(column).is_some()
         || outcome(column)
         || column.strip_suffix(SD).is_some_and(outcome)

@@ -16,6 +16,8 @@ pub const MAX_PAST_ROWS: usize = 50_000;
 const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
 /// The suffix of a column that holds an outcome's standard uncertainty.
 const SD: &str = "_sd";
+/// Columns of an exported table that say nothing of a point or its outcomes.
+const IGNORED: [&str; 7] = ["experiment", "note", "why", "origin", "state", "feasible", "failed"];
 
 pub(super) fn past(
     root: &Table<'_>,
@@ -78,7 +80,7 @@ impl Reading<'_> {
         let names: Vec<&str> = self.names().collect();
         for column in &columns {
             let bare = column.strip_suffix(SD).unwrap_or(column);
-            if !names.contains(&bare) {
+            if !names.contains(&bare) && !IGNORED.contains(&column.as_str()) {
                 let help = did_you_mean(column, names.iter().copied());
                 return self.wrong(1, &format!("there is no parameter or outcome '{}'", shortened(column)), &help);
             }
@@ -97,9 +99,8 @@ impl Reading<'_> {
             if rows.len() >= MAX_PAST_ROWS {
                 return self.wrong(line, &format!("more than {MAX_PAST_ROWS} rows"), "keep the most telling ones");
             }
-            if let Some(row) = self.row(line, &columns, &record) {
-                rows.push(row);
-            }
+            // A row without outcomes, a failed experiment's, teaches nothing here.
+            rows.extend(self.row(line, &columns, &record).filter(|row| !row.outcomes.is_empty()));
         }
     }
 
@@ -121,7 +122,7 @@ impl Reading<'_> {
                 setting.insert(column.clone(), level);
                 continue;
             }
-            if cell.is_empty() {
+            if cell.is_empty() || IGNORED.contains(&column.as_str()) {
                 continue;
             }
             let Some(value) = cell.parse::<f64>().ok().filter(|it| it.is_finite()) else {

@@ -57,6 +57,9 @@ impl Simulated {
         if let Some(fault) = fault {
             command.args(["--fault", fault]);
         }
+        // A group of its own: Ctrl-C and a closed terminal are meant for us, who decide what instruments do about them.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         // Only to take its exit status when it ends before us, so that no dead process lingers.
         std::thread::Builder::new().name("driver".into()).spawn(move || child.wait())?;

@@ -1,0 +1,355 @@
+//! What can be said, and the help that teaches it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Closed-loop experiments: a planner proposes, instruments measure, the model learns, until it converges.
+#[derive(Debug, Parser)]
+#[command(
+    name = "eutectic",
+    version,
+    propagate_version = true,
+    after_help = "First steps:
+  eutectic run examples/snar/campaign.toml     a simulated campaign, start to end
+  eutectic check my.toml                       what is wrong with a file, before anything moves
+  eutectic new suzuki --parameter 'temperature=30..110 degC' --maximize yield --budget 40
+  eutectic suggest -n 8 > plate.csv            by hand: the next eight points
+  eutectic record results.csv                  by hand: what was measured
+
+Exit status: 0 done, 1 refused or failed, 2 said wrongly."
+)]
+pub struct Arguments {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The data folder: journal and simulated lab
+    #[arg(long, global = true, env = "EUTECTIC_DATA", default_value = ".eutectic", value_name = "DIR")]
+    pub data: PathBuf,
+    /// JSON instead of text, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a campaign to its end, or go on with it
+    #[command(
+        after_help = "A campaign is its name and its file: running it again goes on where it was, after a crash too.
+Ctrl-C once: finish what runs, then stop. Twice: abort to safe states.
+
+  eutectic run campaign.toml --seed 7
+  eutectic run campaign.toml --as second-try    a campaign of its own, of the same file
+  eutectic run campaign.toml --dry-run          as `check`"
+    )]
+    Run(RunArguments),
+    /// Check a campaign file and its lab; nothing moves
+    #[command(
+        after_help = "Reads both files whole and tells everything that is wrong at once. Then asks each driver whether it would
+accept the centre and the corners of the search space (ValidateOperation), which moves nothing."
+    )]
+    Check(CheckArguments),
+    /// Write a campaign file
+    #[command(
+        after_help = "Parameters: 'temperature=30..110 degC', 'loading=0.5..5 mol% log', 'n=1..8 integer', 'ligand=XPhos|SPhos'
+Outcomes:   'yield' or with a unit 'yield=%'
+
+  eutectic new suzuki --parameter 'temperature=30..110 degC' --parameter 'ligand=XPhos|SPhos' \\
+      --maximize 'yield=%' --outcome 'impurity=%' --require 'impurity <= 2' --budget 40"
+    )]
+    New(NewArguments),
+    /// The lab, its campaigns and what runs
+    Status,
+    /// Follow a campaign
+    Watch(CampaignArguments),
+    /// Start nothing new until resumed
+    Pause(CampaignArguments),
+    /// Go on after a pause
+    Resume(CampaignArguments),
+    /// Finish what runs, then end with an answer
+    Stop(CampaignArguments),
+    /// Abort what runs to safe states, then end
+    Abort(CampaignArguments),
+    /// Halt instruments now: straight to the drivers
+    #[command(
+        after_help = "Not an emergency stop in the sense of ISO 13850: that is hardware. A halt latches; going on is a person's decision.
+
+  eutectic halt --all
+  eutectic halt reactor --reason 'smell of pyrrolidine'"
+    )]
+    Halt(HaltArguments),
+    /// By hand: the next points, as CSV
+    #[command(after_help = "  eutectic suggest -n 8 > plate.csv
+Fill in the outcomes (and NAME_sd, their standard uncertainty, where known), or say in 'failed' why there is none.
+Then: eutectic record plate.csv")]
+    Suggest(SuggestArguments),
+    /// By hand: record what was measured, from CSV
+    Record(TableArguments),
+    /// Try points of your own first, from CSV
+    #[command(after_help = "  eutectic enqueue points.csv        one column a parameter, one line a point")]
+    Enqueue(TableArguments),
+    /// What a campaign has found
+    Result(CampaignArguments),
+    /// Every experiment, as CSV or JSON lines
+    #[command(after_help = "  eutectic export > snar.csv
+The CSV can be another campaign's past: [[data]] file = \"snar.csv\"")]
+    Export(ExportArguments),
+    /// The journal, readable
+    #[command(after_help = "  eutectic log --limit 20
+  eutectic log --since 8h --campaign snar
+  eutectic log --json | jq .event")]
+    Log(LogArguments),
+    /// Instruments: list them, take one back into service
+    Instrument(InstrumentArguments),
+    /// Drivers: simulated instruments
+    Driver(DriverArguments),
+    /// The planner for other languages
+    Planner(PlannerArguments),
+    /// Completions for a shell
+    #[command(after_help = "  eutectic completions bash > /etc/bash_completion.d/eutectic")]
+    Completions(CompletionsArguments),
+    /// The manual page
+    #[command(after_help = "  eutectic man | man -l -")]
+    Man,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The campaign file
+    pub file: PathBuf,
+    /// The lab file; default: lab.toml beside the campaign file
+    #[arg(long, value_name = "FILE")]
+    pub lab: Option<PathBuf>,
+    /// The campaign's seed; default: the file's, or 0
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Another name: a campaign of its own
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Check only
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The campaign file
+    pub file: PathBuf,
+    /// The lab file; default: lab.toml beside the campaign file
+    #[arg(long, value_name = "FILE")]
+    pub lab: Option<PathBuf>,
+    /// Read the files only; ask no driver
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+pub struct NewArguments {
+    /// The campaign's name
+    pub name: String,
+    /// A parameter: 'temperature=30..110 degC'
+    #[arg(long = "parameter", short = 'p', required = true, value_name = "NAME=VALUES")]
+    pub parameters: Vec<String>,
+    /// The outcome to maximize
+    #[arg(long, value_name = "OUTCOME", required_unless_present = "minimize")]
+    pub maximize: Option<String>,
+    /// The outcome to minimize
+    #[arg(long, value_name = "OUTCOME", conflicts_with = "maximize")]
+    pub minimize: Option<String>,
+    /// A further outcome: 'impurity=%'
+    #[arg(long = "outcome", value_name = "NAME[=UNIT]")]
+    pub outcomes: Vec<String>,
+    /// A constraint, on parameters or on outcomes
+    #[arg(long = "require", value_name = "EXPRESSION")]
+    pub requirements: Vec<String>,
+    /// How many experiments
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub budget: u32,
+    /// Where to write; default: NAME.toml. '-' is standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A campaign by name.
+#[derive(Debug, Args)]
+pub struct CampaignArguments {
+    /// The campaign; may be left out where there is one
+    pub campaign: Option<String>,
+}
+
+/// Arguments of `halt`.
+#[derive(Debug, Args)]
+pub struct HaltArguments {
+    /// The instruments
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub instruments: Vec<String>,
+    /// Every instrument of the lab
+    #[arg(long)]
+    pub all: bool,
+    /// Why
+    #[arg(long, default_value = "halted from the command line")]
+    pub reason: String,
+}
+
+/// Arguments of `suggest`.
+#[derive(Debug, Args)]
+pub struct SuggestArguments {
+    /// How many points
+    #[arg(short = 'n', long = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// The campaign; may be left out where there is one
+    #[arg(long)]
+    pub campaign: Option<String>,
+    /// The campaign's file, where it is not here yet
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// A table for a campaign.
+#[derive(Debug, Args)]
+pub struct TableArguments {
+    /// The CSV file; '-' is standard input
+    pub file: PathBuf,
+    /// The campaign; may be left out where there is one
+    #[arg(long)]
+    pub campaign: Option<String>,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The campaign; may be left out where there is one
+    pub campaign: Option<String>,
+    /// The form
+    #[arg(long, value_enum, default_value_t = Form::Csv)]
+    pub format: Form,
+}
+
+/// Forms of export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// One line an experiment
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+pub struct LogArguments {
+    /// Entries of this campaign only
+    #[arg(long)]
+    pub campaign: Option<String>,
+    /// From this entry on
+    #[arg(long, default_value_t = 1)]
+    pub from: u64,
+    /// At most so many entries, the newest; 0 is all
+    #[arg(long, default_value_t = 0)]
+    pub limit: u64,
+    /// The last so many minutes, hours or days: 30min, 8h, 2d
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+/// Arguments of `instrument`.
+#[derive(Debug, Args)]
+pub struct InstrumentArguments {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub verb: InstrumentVerb,
+}
+
+/// The verbs of `instrument`.
+#[derive(Debug, Subcommand)]
+pub enum InstrumentVerb {
+    /// Every instrument, where its driver is and how it is
+    List,
+    /// Take a quarantined instrument back into service: you have looked at it
+    Release {
+        /// The instrument
+        instrument: String,
+    },
+}
+
+/// Arguments of `driver`.
+#[derive(Debug, Args)]
+pub struct DriverArguments {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub verb: DriverVerb,
+}
+
+/// The verbs of `driver`.
+#[derive(Debug, Subcommand)]
+pub enum DriverVerb {
+    /// Serve an instrument without hardware
+    Simulated(SimulatedArguments),
+}
+
+/// Arguments of `driver simulated`.
+#[derive(Debug, Args)]
+pub struct SimulatedArguments {
+    /// What it is: flow_reactor or hplc
+    #[arg(long)]
+    pub kind: String,
+    /// Its name
+    #[arg(long)]
+    pub instrument: String,
+    /// The driver's own folder
+    #[arg(long, value_name = "DIR")]
+    pub folder: PathBuf,
+    /// The bench that it shares with others
+    #[arg(long, value_name = "DIR")]
+    pub world: PathBuf,
+    /// Where to write its address and its process
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+    /// End when nobody has called for so many seconds
+    #[arg(long, value_name = "S")]
+    pub idle_exit_s: Option<u64>,
+    /// Seconds of the instrument in one of ours
+    #[arg(long)]
+    pub speed: Option<f64>,
+    /// A defect on purpose: start-twice
+    #[arg(long)]
+    pub fault: Option<String>,
+}
+
+/// Arguments of `planner`.
+#[derive(Debug, Args)]
+pub struct PlannerArguments {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub verb: PlannerVerb,
+}
+
+/// The verbs of `planner`.
+#[derive(Debug, Subcommand)]
+pub enum PlannerVerb {
+    /// JSON lines on standard input and output
+    #[command(after_help = "Messages, one a line (objectives are minimised, a constraint holds at 0 or below):
+  {\"op\":\"init\",\"seed\":1,\"space\":{\"params\":[{\"name\":\"x\",\"kind\":\"float\",\"low\":0,\"high\":1}],\"n_obj\":1}}
+  {\"op\":\"tell\",\"trials\":[{\"x\":{\"x\":0.3},\"y\":[1.2]}]}
+  {\"op\":\"ask\",\"n\":1}
+  {\"op\":\"recommend\"}")]
+    Stdio,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,42 @@
+//! `pause`, `resume`, `stop`, `abort`: the four ways to change a campaign's course.
+
+use super::arguments::CampaignArguments;
+use super::connect::{Connection, person, request_id};
+use super::output::line;
+use super::{Failure, Global, json};
+use eutectic_proto::control::v1 as wire;
+use std::process::ExitCode;
+
+#[derive(Clone, Copy)]
+pub(super) enum Change {
+    Pause,
+    Resume,
+    Stop,
+    Abort,
+}
+
+pub(super) async fn change(global: &Global, arguments: CampaignArguments, change: Change) -> Result<ExitCode, Failure> {
+    let mut connection = Connection::open(global).await?;
+    let client = &mut connection.client;
+    let request = wire::ChangeCampaignRequest {
+        request_id: request_id(),
+        campaign: arguments.campaign.unwrap_or_default(),
+        by: person(),
+    };
+    let changed = match change {
+        Change::Pause => client.pause_campaign(request).await?,
+        Change::Resume => client.resume_campaign(request).await?,
+        Change::Stop => client.stop_campaign(request).await?,
+        Change::Abort => client.abort_campaign(request).await?,
+    };
+    let summary = changed.into_inner().summary.unwrap_or_default();
+    if global.json {
+        json::line(&json::summary(&summary));
+    } else {
+        let running =
+            if summary.running > 0 { format!(", {} experiments still run", summary.running) } else { String::new() };
+        line(&format!("campaign '{}' is {}{running}", summary.name, summary.phase));
+    }
+    connection.close().await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,93 @@
+//! The way to the owner of the data folder; where there is none, this process becomes it for a while.
+
+use super::{Failure, Global};
+use crate::host::{ADDRESS_FILE, Host, HostOptions};
+use eutectic_proto::control::v1::control_service_client::ControlServiceClient;
+use std::path::Path;
+use std::time::Duration;
+use tonic::transport::{Channel, Endpoint};
+use uuid::Uuid;
+
+/// How long the owner may take to take a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A table of results can be large.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The control service of the owner.
+pub(super) type Client = ControlServiceClient<Channel>;
+
+/// A connection to the owner, which may be this process.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    host: Option<Host>,
+}
+
+impl Connection {
+    pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
+        if let Some(client) = owner(&global.data).await {
+            return Ok(Self { client, host: None });
+        }
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::new(format!("this program can't find itself: {error}"), ""))?;
+        let host = match Host::start(HostOptions { data: global.data.clone(), program }).await {
+            Ok(host) => host,
+            Err(error) => {
+                // Another process may have been quicker, or is just closing.
+                return match owner(&global.data).await {
+                    Some(client) => Ok(Self { client, host: None }),
+                    None => Err(error.into()),
+                };
+            }
+        };
+        let client = connect(host.address()).await.map_err(|error| Failure::new(error.to_string(), ""))?;
+        Ok(Self { client, host: Some(host) })
+    }
+
+    /// Whether this process is the owner.
+    pub(super) fn hosts(&self) -> bool {
+        self.host.is_some()
+    }
+
+    /// Gives the folder back, if it was ours.
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        drop(self.client);
+        match self.host {
+            None => Ok(()),
+            Some(host) => Ok(host.finish().await?),
+        }
+    }
+}
+
+async fn owner(data: &Path) -> Option<Client> {
+    let text = std::fs::read_to_string(data.join(ADDRESS_FILE)).ok()?;
+    connect(text.lines().next()?).await.ok()
+}
+
+async fn connect(address: &str) -> Result<Client, tonic::transport::Error> {
+    let channel = Endpoint::from_shared(address.to_owned())?.connect_timeout(CONNECT_TIMEOUT).connect().await?;
+    let client = ControlServiceClient::new(channel);
+    Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+/// A name for a request: a repeat of it changes nothing.
+pub(super) fn request_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Who asks.
+pub(super) fn person() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "a person".to_owned())
+}
+
+/// The file as the owner finds it, whatever its own folder is.
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Failure::new(format!("'{}' is no path: {error}", path.display()), ""))?;
+    let text = absolute.to_str().map(ToOwned::to_owned);
+    text.ok_or_else(|| Failure::new(format!("'{}' is not UTF-8", path.display()), "rename it"))
+}
+
+/// The same for a file that may not have been named; empty if it wasn't.
+pub(super) fn absolute_or_empty(path: Option<&Path>) -> Result<String, Failure> {
+    path.map_or_else(|| Ok(String::new()), absolute)
+}

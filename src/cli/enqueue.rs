@@ -1,0 +1,21 @@
+//! `enqueue`: points of a person's own, before the planner's.
+
+use super::arguments::TableArguments;
+use super::connect::Connection;
+use super::output::line;
+use super::{Failure, Global, json, table};
+use std::process::ExitCode;
+
+pub(super) async fn enqueue(global: &Global, arguments: TableArguments) -> Result<ExitCode, Failure> {
+    let request = table::read(&arguments.file, arguments.campaign)?;
+    let mut connection = Connection::open(global).await?;
+    let list = connection.client.enqueue_experiments(request).await?.into_inner();
+    connection.close().await?;
+    if global.json {
+        list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
+    } else {
+        let numbers: Vec<_> = list.experiments.iter().map(|it| it.number.to_string()).collect();
+        line(&format!("enqueued as experiments {}", numbers.join(", ")));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,121 @@
+//! Answers as JSON, one object a line.
+
+use eutectic_proto::control::v1 as wire;
+use serde_json::{Map, Value, json};
+
+pub(super) fn line(value: &Value) {
+    super::output::line(&value.to_string());
+}
+
+pub(super) fn setting(levels: &[wire::Level]) -> Value {
+    let one = |it: &wire::Level| {
+        let value = if it.numeric { json!(it.number) } else { json!(it.text) };
+        (it.parameter.clone(), value)
+    };
+    Value::Object(levels.iter().map(one).collect())
+}
+
+/// By name: the value, and NAME_sd where its uncertainty is known.
+pub(super) fn outcomes(outcomes: &[wire::Outcome]) -> Value {
+    let mut map = Map::new();
+    for it in outcomes {
+        map.insert(it.name.clone(), json!(it.value));
+        if it.has_sd {
+            map.insert(format!("{}_sd", it.name), json!(it.sd));
+        }
+    }
+    Value::Object(map)
+}
+
+pub(super) fn predictions(predictions: &[wire::Prediction]) -> Value {
+    let one = |it: &wire::Prediction| (it.name.clone(), json!({"mean": it.mean, "sd": it.sd}));
+    Value::Object(predictions.iter().map(one).collect())
+}
+
+pub(super) fn state(state: wire::experiment::State) -> &'static str {
+    match state {
+        wire::experiment::State::Unspecified => "unknown",
+        wire::experiment::State::Waiting => "waiting",
+        wire::experiment::State::Running => "running",
+        wire::experiment::State::Observed => "observed",
+        wire::experiment::State::Failed => "failed",
+        wire::experiment::State::Cancelled => "cancelled",
+    }
+}
+
+pub(super) fn experiment(it: &wire::Experiment) -> Value {
+    json!({
+        "experiment": it.number,
+        "state": state(it.state()),
+        "origin": it.origin,
+        "parameters": setting(&it.setting),
+        "outcomes": outcomes(&it.outcomes),
+        "feasible": (it.state() == wire::experiment::State::Observed).then_some(it.feasible),
+        "best": it.best,
+        "why": it.why,
+        "why_kind": it.why_kind,
+        "predicted": predictions(&it.predicted),
+        "p_feasible": it.has_p_feasible.then_some(it.p_feasible),
+        "failure": (!it.failure.is_empty()).then_some(&it.failure),
+        "failure_kind": (!it.failure_kind.is_empty()).then_some(&it.failure_kind),
+        "started_ms": (it.started_ms > 0).then_some(it.started_ms),
+        "ended_ms": (it.ended_ms > 0).then_some(it.ended_ms),
+    })
+}
+
+pub(super) fn summary(it: &wire::CampaignSummary) -> Value {
+    json!({
+        "campaign": it.name,
+        "phase": it.phase,
+        "reason": it.phase_reason,
+        "experiments": it.experiments,
+        "running": it.running,
+        "waiting": it.waiting,
+        "used": it.used,
+        "budget": it.budget,
+        "seed": it.seed,
+        "digest": it.digest,
+        "by_hand": it.by_hand,
+    })
+}
+
+pub(super) fn instrument(it: &wire::Instrument) -> Value {
+    json!({
+        "instrument": it.name,
+        "display_name": it.display_name,
+        "address": it.address,
+        "pid": (it.pid > 0).then_some(it.pid),
+        "connected": it.connected,
+        "leased": it.leased,
+        "quarantined": (!it.quarantined.is_empty()).then_some(&it.quarantined),
+        "capabilities": it.capabilities,
+        "readiness": it.readiness,
+    })
+}
+
+pub(super) fn result(it: &wire::Result) -> Value {
+    let best = it.best.as_ref().filter(|_| it.has_best).map(|best| {
+        json!({
+            "experiment": best.number,
+            "parameters": setting(&best.setting),
+            "outcomes": outcomes(&best.outcomes),
+            "estimates": predictions(&it.estimates),
+            "p_feasible": it.p_feasible,
+        })
+    });
+    json!({
+        "campaign": it.summary.as_ref().map(|it| &it.name),
+        "seed": it.seed,
+        "digest": it.digest,
+        "phase": it.summary.as_ref().map(|it| &it.phase),
+        "experiments": it.experiments,
+        "operations": it.operations,
+        "starts": it.has_starts.then_some(it.starts),
+        "best": best,
+        "true_best": it.has_truth.then(|| outcomes(&it.true_best)),
+        "true_feasible": it.has_truth.then_some(it.true_feasible),
+        "stop": it.stop.as_ref().map(|it| json!({"reason": it.reason, "message": it.message})),
+        "wall_s": it.wall_s,
+        "planner_s": it.planner_s,
+    })
+}

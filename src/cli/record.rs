@@ -1,0 +1,31 @@
+//! `record`: what was measured by hand.
+
+use super::arguments::TableArguments;
+use super::connect::Connection;
+use super::output::line;
+use super::{Failure, Global, json, table};
+use eutectic_proto::control::v1 as wire;
+use std::process::ExitCode;
+
+pub(super) async fn record(global: &Global, arguments: TableArguments) -> Result<ExitCode, Failure> {
+    let request = table::read(&arguments.file, arguments.campaign)?;
+    let mut connection = Connection::open(global).await?;
+    let list = connection.client.record_observations(request).await?.into_inner();
+    connection.close().await?;
+    if global.json {
+        list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let campaign = list.campaign.unwrap_or_default().summary.unwrap_or_default();
+    line(&format!(
+        "recorded {} experiments of '{}'; {} of {} used",
+        list.experiments.len(),
+        campaign.name,
+        campaign.used,
+        campaign.budget
+    ));
+    if let Some(best) = list.experiments.iter().find(|it| it.best && it.state() == wire::experiment::State::Observed) {
+        line(&format!("experiment {} is the best so far; `eutectic result` shows it", best.number));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,176 @@
+//! `run`: a campaign to its end.
+
+use super::arguments::{CheckArguments, RunArguments};
+use super::connect::{Client, Connection, absolute, absolute_or_empty, person, request_id};
+use super::live::{Live, next};
+use super::output::{line, note};
+use super::{Failure, Global, check, result};
+use eutectic_proto::control::v1 as wire;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How often an owner looks whether somebody else's campaign still runs in its folder.
+const OTHERS_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<ExitCode, Failure> {
+    if arguments.dry_run {
+        let RunArguments { file, lab, .. } = arguments;
+        return check::check(global, CheckArguments { file, lab, offline: false }).await;
+    }
+    let mut connection = Connection::open(global).await?;
+    let outcome = campaign(global, &arguments, &mut connection).await;
+    let outcome = match outcome {
+        Ok(()) if connection.hosts() => others(&mut connection.client).await,
+        outcome => outcome,
+    };
+    connection.close().await?;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn campaign(global: &Global, arguments: &RunArguments, connection: &mut Connection) -> Result<(), Failure> {
+    let request = wire::AddCampaignRequest {
+        request_id: request_id(),
+        path: absolute(&arguments.file)?,
+        lab_path: absolute_or_empty(arguments.lab.as_deref())?,
+        has_seed: arguments.seed.is_some(),
+        seed: arguments.seed.unwrap_or_default(),
+        name: arguments.name.clone().unwrap_or_default(),
+    };
+    let client = &mut connection.client;
+    let added = client.add_campaign(request).await?.into_inner();
+    if added.refused {
+        return Err(Failure::diagnostics(&added.diagnostics));
+    }
+    for warning in &added.diagnostics {
+        note(warning);
+    }
+    let campaign = added.campaign.clone().unwrap_or_default();
+    let summary = campaign.summary.clone().unwrap_or_default();
+    if summary.by_hand && summary.phase != "ended" {
+        return by_hand(global, &summary, added.created);
+    }
+    if summary.phase != "ended" {
+        follow(global, &campaign, added.created, client).await?;
+    }
+    let found = client.get_result(wire::GetCampaignRequest { campaign: summary.name }).await?.into_inner();
+    if !global.json {
+        line("");
+    }
+    result::show(&found, global.json);
+    Ok(())
+}
+
+fn by_hand(global: &Global, summary: &wire::CampaignSummary, created: bool) -> Result<(), Failure> {
+    if global.json {
+        super::json::line(&super::json::summary(summary));
+        return Ok(());
+    }
+    let word = if created { "added" } else { "here already" };
+    line(&format!("campaign '{}' is {word}. It has no steps: it is done by hand.", summary.name));
+    line("  eutectic suggest -n 8 > plate.csv    the next points");
+    line("  eutectic record plate.csv            what was measured");
+    Ok(())
+}
+
+/// Shows the campaign until it has ended.
+async fn follow(global: &Global, campaign: &wire::Campaign, created: bool, client: &mut Client) -> Result<(), Failure> {
+    let summary = campaign.summary.clone().unwrap_or_default();
+    let lab = client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner();
+    let mut live = Live::new(campaign, global.json);
+    if !created && !global.json {
+        let open = lab.operations.iter().filter(|it| it.campaign == summary.name).count();
+        note(&format!(
+            "going on with campaign '{}': {} experiments have ended, {open} operations are asked about",
+            summary.name, summary.experiments
+        ));
+    }
+    live.head(campaign, &lab.instruments);
+    let request = wire::GetCampaignRequest { campaign: summary.name.clone() };
+    let mut updates = client.watch_campaign(request).await?.into_inner();
+    let mut interrupts = 0_u32;
+    let mut hangups = Hangups::new();
+    loop {
+        tokio::select! {
+            update = next(&mut updates) => match update? {
+                None => break,
+                Some(update) => live.update(&update),
+            },
+            _ = tokio::signal::ctrl_c() => {
+                interrupts += 1;
+                interrupted(interrupts, &summary.name, &live, client).await?;
+            }
+            // A terminal that goes away ends no campaign.
+            () = hangups.next() => {}
+        }
+    }
+    live.finish();
+    Ok(())
+}
+
+async fn interrupted(count: u32, campaign: &str, live: &Live, client: &mut Client) -> Result<(), Failure> {
+    let request = wire::ChangeCampaignRequest { request_id: request_id(), campaign: campaign.to_owned(), by: person() };
+    let changed = if count == 1 {
+        live.suspend(|| note("finishing what runs, then stopping; Ctrl-C again aborts to safe states"));
+        client.stop_campaign(request).await
+    } else {
+        live.suspend(|| note("aborting to safe states"));
+        client.abort_campaign(request).await
+    };
+    match changed {
+        Ok(_) => Ok(()),
+        // It may have ended in the meantime.
+        Err(status) if status.code() == tonic::Code::FailedPrecondition => {
+            live.suspend(|| note(status.message()));
+            Ok(())
+        }
+        Err(status) => Err(status.into()),
+    }
+}
+
+/// The owner of a folder stays as long as a campaign of somebody else runs in it.
+async fn others(client: &mut Client) -> Result<(), Failure> {
+    let mut told = false;
+    loop {
+        let lab = client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner();
+        let open = |it: &&wire::CampaignSummary| !it.by_hand && !matches!(it.phase.as_str(), "ended" | "paused");
+        let running: Vec<_> = lab.campaigns.iter().filter(open).map(|it| it.name.as_str()).collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        if !told {
+            note(&format!(
+                "still running here: {}; Ctrl-C leaves, and `eutectic run` goes on later",
+                running.join(", ")
+            ));
+            told = true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(OTHERS_INTERVAL) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Hangups {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending().await
+    }
+}

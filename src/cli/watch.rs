@@ -1,0 +1,52 @@
+//! `watch`: follows a campaign from another terminal.
+
+use super::arguments::CampaignArguments;
+use super::connect::Connection;
+use super::live::{Live, next};
+use super::output::{line, note};
+use super::{Failure, Global, result};
+use eutectic_proto::control::v1 as wire;
+use std::process::ExitCode;
+
+pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Result<ExitCode, Failure> {
+    let mut connection = Connection::open(global).await?;
+    let hosts = connection.hosts();
+    let client = &mut connection.client;
+    let request = wire::GetCampaignRequest { campaign: arguments.campaign.unwrap_or_default() };
+    let campaign = client.get_campaign(request.clone()).await?.into_inner();
+    let lab = client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner();
+    let ended = campaign.summary.as_ref().is_some_and(|it| it.phase == "ended");
+    let mut live = Live::new(&campaign, global.json);
+    live.head(&campaign, &lab.instruments);
+    if hosts && !ended {
+        // Nothing would ever change: this process performs nothing.
+        let operations = Vec::new();
+        live.update(&wire::CampaignUpdate { experiments: campaign.experiments, operations, ..Default::default() });
+        note("nobody runs this campaign now; `eutectic run FILE` goes on with it");
+        connection.close().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut updates = client.watch_campaign(request.clone()).await?.into_inner();
+    loop {
+        tokio::select! {
+            update = next(&mut updates) => match update? {
+                None => break,
+                Some(update) => live.update(&update),
+            },
+            // Who only looks on disturbs nothing by leaving.
+            _ = tokio::signal::ctrl_c() => {
+                live.finish();
+                connection.close().await?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+    live.finish();
+    let found = client.get_result(request).await?.into_inner();
+    if !global.json {
+        line("");
+    }
+    result::show(&found, global.json);
+    connection.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
