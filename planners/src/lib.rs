@@ -3,15 +3,21 @@
 //! `suggest(problem, history, memo, seed) -> (points, memo)`: a planner is a pure function. It knows no units, no ids
 //! and no clock; what it must remember is a small [`Memo`] that the caller stores and hands back.
 
+mod bayesian;
 mod design;
 mod frame;
 mod memo;
+mod model;
 mod normal;
+mod optimise;
 mod planner;
 mod problem;
 mod random;
 mod rng;
+mod search;
+mod surrogate;
 
+pub use bayesian::Bayesian;
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 pub use planner::{Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion};
 pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};

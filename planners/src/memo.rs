@@ -33,8 +33,8 @@ pub struct SurrogateMemo {
     pub ln_lengthscales: Vec<f64>,
     /// Logarithm of the signal variance, in standardised outcomes.
     pub ln_signal: f64,
-    /// Logarithm of the noise variance, in standardised outcomes; `None` where it is known.
-    pub ln_noise: Option<f64>,
+    /// Logarithm of the noise variance beyond what readings state, in standardised outcomes.
+    pub ln_noise: f64,
     /// How many observations the fit had.
     pub fitted_at: usize,
 }

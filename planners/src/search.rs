@@ -1,0 +1,217 @@
+//! Where a promise is greatest: many candidates, climbs from the best of them, and steps along the regions' borders.
+
+use crate::design::Sobol;
+use crate::frame::Frame;
+use crate::model::Promise;
+use crate::optimise;
+use crate::problem::Parameter;
+use crate::rng::{self, Source, Stream};
+
+/// Candidates spread over the whole space.
+const SPREAD: u64 = 512;
+/// Of those, every so-many-th is also looked at with some coordinates moved onto their bounds.
+const ON_BOUNDS_EVERY: u64 = 4;
+/// Candidates around each hint, for each of [`RADII`].
+const AROUND: usize = 24;
+/// How far around a hint candidates lie.
+const RADII: [f64; 3] = [0.2, 0.05, 0.01];
+/// About so many coordinates of a hint are moved at once.
+const MOVED: f64 = 20.0;
+/// How many candidates are climbed from.
+const CLIMBS: usize = 8;
+/// Candidates nearer to one that is climbed from than this (a root mean square of coordinates) are passed over.
+const APART: f64 = 0.05;
+/// Steps of a climb.
+const STEPS: u64 = 40;
+/// Rounds of a climb in spaces with lattices: a move on the lattices, then a climb again.
+const ROUNDS: usize = 12;
+/// Moves on the lattices that are looked at in a round.
+const MOVES: usize = 60;
+/// Sizes of the steps along the regions' borders.
+const BORDER_STEPS: [f64; 5] = [0.1, 0.03, 0.01, 0.003, 0.001];
+/// Tries of each size, for each parameter.
+const BORDER_TRIES: usize = 4;
+/// Halvings by which a point on a border is found.
+const BORDER_HALVINGS: usize = 30;
+
+/// Finds a unit point, in every region, of great promise; `hints` are points to look around at, the best first.
+pub(crate) fn search(frame: &Frame<'_>, promise: &Promise<'_>, hints: &[Vec<f64>], seed: u64) -> Option<Vec<f64>> {
+    let mut source = Source::new(seed, Stream::Search, 1);
+    let looked = candidates(frame, hints, seed, &mut source);
+    let mut scored: Vec<(Vec<f64>, f64)> = looked
+        .into_iter()
+        .map(|unit| {
+            let value = promise.value(&unit);
+            (unit, if value.is_nan() { f64::NEG_INFINITY } else { value })
+        })
+        .collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let climbed = starts(frame, scored).into_iter().map(|start| climb(frame, promise, start, &mut source));
+    climbed.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(unit, _)| unit)
+}
+
+/// The index of the most promising of given unit points.
+pub(crate) fn best_of(promise: &Promise<'_>, units: &[Vec<f64>]) -> Option<usize> {
+    let scored = units.iter().map(|unit| promise.value(unit)).enumerate();
+    scored.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(index, _)| index)
+}
+
+fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64, source: &mut Source) -> Vec<Vec<f64>> {
+    let sobol = Sobol::new(frame.dimension(), Some(rng::derive(seed, Stream::Search, 0)));
+    let mut looked: Vec<Vec<f64>> = hints.to_vec();
+    for index in 0..SPREAD {
+        let unit = frame.from_uniform(&sobol.point(index));
+        if index % ON_BOUNDS_EVERY == 0 {
+            looked.push(onto_bounds(frame, &unit, source));
+        }
+        looked.push(unit);
+    }
+    let share = (MOVED / frame.dimension().max(1) as f64).min(1.0);
+    for (hint, radius) in hints.iter().flat_map(|hint| RADII.map(|radius| (hint, radius))) {
+        looked.extend((0..AROUND).map(|_| around(frame, hint, radius, share, source)));
+    }
+    let anchor = looked.iter().find(|unit| frame.holds(unit)).cloned();
+    let inside = |unit: Vec<f64>| {
+        if frame.holds(&unit) { Some(unit) } else { pull_back(frame, anchor.as_ref()?, &unit) }
+    };
+    looked.into_iter().filter_map(inside).collect()
+}
+
+/// A point with about a third of its real coordinates moved onto one of their bounds.
+fn onto_bounds(frame: &Frame<'_>, unit: &[f64], source: &mut Source) -> Vec<f64> {
+    let moved = unit.iter().zip(frame.continuous()).map(|(u, real)| match source.below(6) {
+        0 if real => 0.0,
+        1 if real => 1.0,
+        _ => *u,
+    });
+    moved.collect()
+}
+
+/// A point near a hint: some of its coordinates moved by normal steps, some categories drawn anew.
+fn around(frame: &Frame<'_>, hint: &[f64], radius: f64, share: f64, source: &mut Source) -> Vec<f64> {
+    let each = |(parameter, u): (&Parameter, &f64)| {
+        let (moves, step, draw) = (source.unit() < share, source.normal(), source.unit());
+        match parameter {
+            Parameter::Real { .. } | Parameter::Integer { .. } if moves => u + radius * step,
+            // Half of the nearby points keep their categories at the greatest radius, nearly all at the least.
+            Parameter::Categorical { choices } if moves && source.unit() < 2.5 * radius => {
+                (draw * *choices as f64).floor()
+            }
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Categorical { .. } => *u,
+        }
+    };
+    frame.snap(&frame.space.parameters.iter().zip(hint).map(each).collect::<Vec<_>>())
+}
+
+/// The last point that satisfies the regions on the way from one that does to one that doesn't.
+fn pull_back(frame: &Frame<'_>, inside: &[f64], outside: &[f64]) -> Option<Vec<f64>> {
+    let on_the_way = |share: f64| {
+        let each = |(from, to): (&f64, &f64)| from + share * (to - from);
+        frame.snap(&inside.iter().zip(outside).map(each).collect::<Vec<_>>())
+    };
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..BORDER_HALVINGS {
+        let middle = f64::midpoint(low, high);
+        if frame.holds(&on_the_way(middle)) { low = middle } else { high = middle }
+    }
+    let found = on_the_way(low);
+    frame.holds(&found).then_some(found)
+}
+
+/// The best candidates that aren't too near to each other.
+fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>) -> Vec<(Vec<f64>, f64)> {
+    let apart = APART * APART * frame.dimension() as f64;
+    let mut chosen: Vec<(Vec<f64>, f64)> = Vec::new();
+    for (unit, value) in scored {
+        if chosen.len() == CLIMBS {
+            break;
+        }
+        if chosen.iter().all(|(other, _)| frame.distance2(other, &unit) >= apart) {
+            chosen.push((unit, value));
+        }
+    }
+    chosen
+}
+
+fn climb(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64), source: &mut Source) -> (Vec<f64>, f64) {
+    let mut at = ascend(frame, promise, start);
+    for _ in 0..ROUNDS {
+        let Some(moved) = lattice_move(frame, promise, &at) else { break };
+        at = ascend(frame, promise, moved);
+    }
+    if frame.space.regions.is_empty() { at } else { along_the_border(frame, promise, at, source) }
+}
+
+/// Climbs by the real coordinates alone; a step out of the regions is a step too far.
+fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+    let continuous = frame.continuous();
+    let bound = |free: f64| {
+        let each = |(real, u): (&bool, &f64)| if *real { free } else { *u };
+        continuous.iter().zip(&start.0).map(each).collect::<Vec<f64>>()
+    };
+    let function = |unit: &[f64]| {
+        if frame.holds(unit) { promise.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
+    };
+    match optimise::maximise(&function, &start.0, &bound(0.0), &bound(1.0), STEPS) {
+        Some(better) if better.1 > start.1 => better,
+        Some(_) | None => start,
+    }
+}
+
+/// The best single move on a lattice, if any improves: an integer by one, a category to another.
+fn lattice_move(frame: &Frame<'_>, promise: &Promise<'_>, at: &(Vec<f64>, f64)) -> Option<(Vec<f64>, f64)> {
+    let point = frame.point(&at.0);
+    let mut moves = Vec::new();
+    for (index, (parameter, value)) in frame.space.parameters.iter().zip(&point.0).enumerate() {
+        let others: Vec<f64> = match parameter {
+            Parameter::Real { .. } => Vec::new(),
+            Parameter::Integer { .. } => vec![value - 1.0, value + 1.0],
+            Parameter::Categorical { choices } => (0..*choices).map(|choice| choice as f64).collect(),
+        };
+        for other in others.into_iter().filter(|other| (other - value).abs() > 0.5) {
+            let mut moved = point.clone();
+            if let Some(coordinate) = moved.0.get_mut(index) {
+                *coordinate = other;
+            }
+            if moves.len() < MOVES && frame.space.contains(&moved) {
+                // The real coordinates stay as they are to the last bit.
+                let unit = frame.unit(&moved);
+                let reals = unit.iter().zip(&at.0).zip(frame.continuous());
+                moves.push(reals.map(|((new, old), real)| if real { *old } else { *new }).collect::<Vec<_>>());
+            }
+        }
+    }
+    let scored = moves.into_iter().map(|unit| {
+        let value = promise.value(&unit);
+        (unit, value)
+    });
+    scored.filter(|(_, value)| *value > at.1).reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
+
+/// Improves a point by random steps of shrinking size, each pulled back to the regions' borders where it leaves them:
+/// a climb that has run into a border can't follow it.
+fn along_the_border(
+    frame: &Frame<'_>,
+    promise: &Promise<'_>,
+    mut at: (Vec<f64>, f64),
+    source: &mut Source,
+) -> (Vec<f64>, f64) {
+    let continuous = frame.continuous();
+    for size in BORDER_STEPS {
+        for _ in 0..BORDER_TRIES * frame.dimension() {
+            let each = |(u, real): (&f64, &bool)| {
+                let step = source.normal();
+                if *real { u + size * step } else { *u }
+            };
+            let moved = frame.snap(&at.0.iter().zip(&continuous).map(each).collect::<Vec<_>>());
+            let moved = if frame.holds(&moved) { Some(moved) } else { pull_back(frame, &at.0, &moved) };
+            if let Some(moved) = moved {
+                let value = promise.value(&moved);
+                if value > at.1 {
+                    at = (moved, value);
+                }
+            }
+        }
+    }
+    at
+}

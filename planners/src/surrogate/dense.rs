@@ -1,0 +1,115 @@
+//! Dense algebra: faer factorises, and a triangular inverse is kept row by row so that a row is appended in O(n^2).
+
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Mat, Par, Side};
+use ndarray::Array2;
+
+/// Jitters tried when a factorisation fails, as shares of the mean diagonal; none at first.
+const JITTERS: [f64; 5] = [0.0, 1e-10, 1e-8, 1e-6, 1e-4];
+
+/// The inner product, over the shorter of the two.
+///
+/// Eight partial sums: one alone waits for each addition to end before it can begin the next.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len().min(b.len());
+    let (a, b) = (a.get(..n).unwrap_or_default(), b.get(..n).unwrap_or_default());
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
+    let mut sums = [0.0; 8];
+    for (x, y) in a.zip(b) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    rest + sums.iter().sum::<f64>()
+}
+
+/// Adds `scale * row` to the start of `to`.
+pub(crate) fn add_scaled(to: &mut [f64], scale: f64, row: &[f64]) {
+    for (to, x) in to.iter_mut().zip(row) {
+        *to += scale * x;
+    }
+}
+
+/// A Cholesky factor `L` of a covariance by its inverse, row by row (row i has i + 1 entries), and `ln det L`.
+#[derive(Clone, Debug)]
+pub(crate) struct Factor {
+    pub(crate) inverse: Vec<Vec<f64>>,
+    pub(crate) half_ln_det: f64,
+}
+
+impl Factor {
+    /// Factorises a symmetric matrix whose lower triangle is given; `None` where even jitter doesn't make it definite.
+    pub(crate) fn new(matrix: &Array2<f64>) -> Option<Self> {
+        let n = matrix.nrows();
+        let mean = matrix.diag().sum() / n.max(1) as f64;
+        if !mean.is_finite() {
+            return None;
+        }
+        let factor = |jitter: f64| {
+            let entry = |i: usize, j: usize| {
+                let value = matrix.get((i, j)).copied().unwrap_or(f64::NAN);
+                if i == j { value + jitter * mean } else { value }
+            };
+            Mat::from_fn(n, n, entry).llt(Side::Lower).ok()
+        };
+        let llt = JITTERS.into_iter().find_map(factor)?;
+        let lower = llt.L();
+        let mut identity = Mat::<f64>::identity(n, n);
+        solve_lower_triangular_in_place(lower, identity.as_mut(), Par::Seq);
+        let half_ln_det = lower.diagonal().column_vector().iter().map(|entry| libm::log(*entry)).sum::<f64>();
+        let row = |i: usize| (0..=i).map(|j| *identity.get(i, j)).collect::<Vec<_>>();
+        let inverse: Vec<_> = (0..n).map(row).collect();
+        let finite = half_ln_det.is_finite() && inverse.iter().flatten().all(|entry| entry.is_finite());
+        finite.then_some(Self { inverse, half_ln_det })
+    }
+
+    /// `L^-1 b`.
+    pub(crate) fn whiten(&self, b: &[f64]) -> Vec<f64> {
+        self.inverse.iter().map(|row| dot(row, b)).collect()
+    }
+
+    /// `L^-T v`.
+    pub(crate) fn unwhiten(&self, v: &[f64]) -> Vec<f64> {
+        let mut result = vec![0.0; v.len()];
+        for (row, v) in self.inverse.iter().zip(v) {
+            add_scaled(&mut result, *v, row);
+        }
+        result
+    }
+
+    /// The matrix's inverse, `L^-T L^-1`.
+    pub(crate) fn inverse_matrix(&self) -> Array2<f64> {
+        let n = self.inverse.len();
+        let entry = |i: usize, j: usize| self.inverse.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0);
+        let lower = Mat::from_fn(n, n, entry);
+        let product = lower.transpose() * &lower;
+        Array2::from_shape_fn((n, n), |(i, j)| *product.get(i, j))
+    }
+
+    /// Appends a row whose whitened covariances with those before are `whitened` and whose conditional variance is
+    /// `variance`.
+    pub(crate) fn append(&mut self, whitened: &[f64], variance: f64) {
+        let diagonal = variance.sqrt();
+        let mut row = self.unwhiten(whitened);
+        for entry in &mut row {
+            *entry /= -diagonal;
+        }
+        row.push(1.0 / diagonal);
+        self.inverse.push(row);
+        self.half_ln_det += libm::log(diagonal);
+    }
+}
+
+/// The eigenvalues and eigenvectors (one a column) of a symmetric matrix; `None` if it isn't finite.
+pub(crate) fn eigen(matrix: &Array2<f64>) -> Option<(Vec<f64>, Array2<f64>)> {
+    let n = matrix.nrows();
+    if matrix.iter().any(|entry| !entry.is_finite()) {
+        return None;
+    }
+    let matrix = Mat::from_fn(n, n, |i, j| matrix.get((i, j)).copied().unwrap_or(f64::NAN));
+    let found = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+    let values = found.S().column_vector().iter().copied().collect();
+    let vectors = found.U();
+    Some((values, Array2::from_shape_fn((n, n), |(i, j)| *vectors.get(i, j))))
+}

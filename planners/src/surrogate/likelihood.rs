@@ -1,0 +1,170 @@
+//! How plausible hyperparameters are: the marginal likelihood of the observations times the priors, with gradients.
+//!
+//! Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, section 5.4; the lengthscales' prior
+//! grows with the dimension after Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions",
+//! ICML 2024.
+
+use ndarray::{Array1, Array2};
+
+use super::dense::{Factor, dot};
+use super::kernel::Kernel;
+
+/// The least and the greatest lengthscale, in units of the unit cube.
+const LENGTHSCALES: (f64, f64) = (0.025, 1000.0);
+/// The least and the greatest signal variance, in standardised outcomes.
+const SIGNALS: (f64, f64) = (0.01, 100.0);
+/// The least and the greatest noise variance, in standardised outcomes. The least one keeps the matrix definite.
+const NOISES: (f64, f64) = (1e-8, 10.0);
+/// The variance of the logarithm of a lengthscale.
+const LENGTHSCALE_SPREAD: f64 = 3.0;
+/// The standard deviation of the logarithm of the signal variance around 0.
+const SIGNAL_SPREAD: f64 = 0.5;
+/// The mean and the standard deviation of the logarithm of the noise variance: wide, so that a noiseless outcome is
+/// learnt as closely as one that is all noise.
+const NOISE: (f64, f64) = (-6.0, 3.0);
+/// ln sqrt(2 pi).
+const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
+
+/// The observations of one outcome, as a model sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Data {
+    /// The features of each observation.
+    pub(crate) rows: Vec<Vec<f64>>,
+    /// The outcomes, standardised.
+    pub(crate) values: Vec<f64>,
+    /// What is known of their noise: variances in standardised outcomes, 0 where nothing is stated.
+    pub(crate) known: Vec<f64>,
+    /// For each feature, the parameter it belongs to.
+    pub(crate) groups: Vec<usize>,
+    /// How many parameters there are.
+    pub(crate) parameters: usize,
+}
+
+/// The hyperparameters as one vector, all logarithms: the lengthscales, the signal variance, the noise variance.
+///
+/// The noise variance is what readings scatter by beyond the uncertainty they state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hyper(pub(crate) Vec<f64>);
+
+impl Hyper {
+    /// The modes of the priors.
+    pub(crate) fn modes(parameters: usize) -> Self {
+        let mut theta = vec![lengthscale_mode(parameters); parameters];
+        theta.extend([0.0, NOISE.0]);
+        Self(theta)
+    }
+
+    /// A start with shorter lengthscales than the prior's modes: half of the unit cube's diagonal.
+    pub(crate) fn short(parameters: usize) -> Self {
+        let mut theta = vec![libm::log((parameters.max(1) as f64).sqrt() / 2.0); parameters];
+        theta.extend([0.0, NOISE.0]);
+        Self(theta)
+    }
+
+    pub(crate) fn ln_lengthscales(&self) -> &[f64] {
+        self.0.get(..self.0.len().saturating_sub(2)).unwrap_or_default()
+    }
+
+    pub(crate) fn ln_signal(&self) -> f64 {
+        self.0.iter().rev().nth(1).copied().unwrap_or(0.0)
+    }
+
+    pub(crate) fn ln_noise(&self) -> f64 {
+        self.0.last().copied().unwrap_or(NOISE.0)
+    }
+
+    pub(crate) fn kernel(&self, groups: &[usize]) -> Kernel {
+        Kernel::new(self.ln_lengthscales(), groups, libm::exp(self.ln_signal()))
+    }
+}
+
+/// The mode of the logarithm of a lengthscale among so many parameters.
+fn lengthscale_mode(parameters: usize) -> f64 {
+    std::f64::consts::SQRT_2 + 0.5 * libm::log(parameters.max(1) as f64)
+}
+
+/// The bounds of a hyperparameter vector.
+pub(crate) fn bounds(parameters: usize) -> (Vec<f64>, Vec<f64>) {
+    let with = |lengthscale: f64, signal: f64, noise: f64| {
+        let mut bound = vec![libm::log(lengthscale); parameters];
+        bound.extend([libm::log(signal), libm::log(noise)]);
+        bound
+    };
+    (with(LENGTHSCALES.0, SIGNALS.0, NOISES.0), with(LENGTHSCALES.1, SIGNALS.1, NOISES.1))
+}
+
+/// The covariance of the observations, and the slopes of its kernel.
+pub(crate) fn covariance(data: &Data, hyper: &Hyper) -> (Array2<f64>, Array2<f64>) {
+    let (mut k, slope) = hyper.kernel(&data.groups).matrices(&data.rows);
+    let noise = libm::exp(hyper.ln_noise());
+    for (entry, known) in k.diag_mut().iter_mut().zip(&data.known) {
+        *entry += noise + known;
+    }
+    (k, slope)
+}
+
+/// The constant mean by generalised least squares, and the whitened residuals.
+pub(crate) fn residuals(data: &Data, factor: &Factor) -> (f64, Vec<f64>) {
+    let ones = factor.whiten(&vec![1.0; data.values.len()]);
+    let mut whitened = factor.whiten(&data.values);
+    let mean = dot(&ones, &whitened) / dot(&ones, &ones);
+    whitened.iter_mut().zip(&ones).for_each(|(value, one)| *value -= mean * one);
+    (mean, whitened)
+}
+
+/// The logarithm of the density of hyperparameters given the observations, but for a constant; -inf where the
+/// covariance can't be factorised.
+pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
+    let (k, _) = covariance(data, hyper);
+    Factor::new(&k).map_or(f64::NEG_INFINITY, |factor| {
+        let (_, whitened) = residuals(data, &factor);
+        likelihood(&factor, &whitened) + prior(data.parameters, hyper).0
+    })
+}
+
+fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
+    -0.5 * dot(whitened, whitened) - factor.half_ln_det - whitened.len() as f64 * LN_SQRT_TAU
+}
+
+/// [`density`] with its gradient. The mean moves with the hyperparameters, but as it is at its optimum that adds
+/// nothing to the gradient.
+pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
+    let (k, slope) = covariance(data, hyper);
+    let Some(factor) = Factor::new(&k) else {
+        return (f64::NEG_INFINITY, vec![0.0; hyper.0.len()]);
+    };
+    let (_, whitened) = residuals(data, &factor);
+    let alpha = Array1::from(factor.unwhiten(&whitened));
+    // a a^T - K^-1, the derivative of twice the likelihood in K.
+    let mut inner = factor.inverse_matrix();
+    let outer = |(i, j)| alpha.get(i).copied().unwrap_or(0.0) * alpha.get(j).copied().unwrap_or(0.0);
+    inner.indexed_iter_mut().for_each(|(at, entry)| *entry = outer(at) - *entry);
+    let trace = inner.diag().sum();
+    let noise = libm::exp(hyper.ln_noise());
+    let noise_share: f64 = inner.diag().iter().zip(&data.known).map(|(entry, known)| entry * (noise + known)).sum();
+    let kernel = hyper.kernel(&data.groups);
+    let signal_gradient = 0.5 * ((&inner * &k).sum() - noise_share);
+    inner *= &slope;
+    let features = data.rows.first().map_or(0, Vec::len);
+    let features = Array2::from_shape_fn((data.rows.len(), features), |(i, j)| {
+        data.rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
+    });
+    let mut gradient = kernel.lengthscale_gradient(&features, &data.groups, data.parameters, &inner);
+    gradient.extend([signal_gradient, 0.5 * noise * trace]);
+    let (prior, slopes) = prior(data.parameters, hyper);
+    gradient.iter_mut().zip(slopes).for_each(|(entry, slope)| *entry += slope);
+    (likelihood(&factor, &whitened) + prior, gradient)
+}
+
+/// The logarithm of the prior density, with its gradient.
+fn prior(parameters: usize, hyper: &Hyper) -> (f64, Vec<f64>) {
+    let mode = lengthscale_mode(parameters);
+    let normals = hyper
+        .ln_lengthscales()
+        .iter()
+        .map(|value| (value - mode, LENGTHSCALE_SPREAD))
+        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (hyper.ln_noise() - NOISE.0, NOISE.1 * NOISE.1)]);
+    let (densities, slopes): (Vec<f64>, Vec<f64>) =
+        normals.map(|(distance, variance)| (-0.5 * distance * distance / variance, -distance / variance)).unzip();
+    (densities.iter().sum(), slopes)
+}

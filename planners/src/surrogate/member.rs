@@ -1,0 +1,91 @@
+//! A Gaussian process with one set of hyperparameters: its posterior, and values sampled where the truth isn't known.
+
+use super::dense::{Factor, dot};
+use super::kernel::{Kernel, Values};
+use super::likelihood::{self, Data, Hyper};
+
+/// A point whose variance, given all the rest, is below this share of the signal is known: sampling it adds nothing.
+const KNOWN: f64 = 1e-6;
+/// The least standard deviation, as a share of the signal's.
+const SD_MIN: f64 = 1e-8;
+
+/// A posterior given observations and, at further points, sampled true values: several samples share one factor.
+///
+/// Appending a noiseless row whose whitened value is a standard normal number draws that row's value from the posterior
+/// and conditions on it, both at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    kernel: Kernel,
+    rows: Vec<Vec<f64>>,
+    factor: Factor,
+    mean: f64,
+    /// The whitened residuals of each sample.
+    whitened: Vec<Vec<f64>>,
+    /// The kernel's coefficients in each sample's mean.
+    weights: Vec<Vec<f64>>,
+}
+
+/// What a member says of a point.
+#[derive(Clone, Debug)]
+pub(crate) struct Prediction {
+    values: Values,
+    whitened: Vec<f64>,
+    /// The mean in each sample.
+    pub(crate) means: Vec<f64>,
+    /// The standard deviation, the same in all samples.
+    pub(crate) sd: f64,
+    /// Whether the standard deviation is the least one, which doesn't vary.
+    floored: bool,
+}
+
+impl Member {
+    /// The posterior given the observations, as so many equal samples; `None` where the covariance can't be factorised.
+    pub(crate) fn new(data: &Data, hyper: &Hyper, samples: usize) -> Option<Self> {
+        let (k, _) = likelihood::covariance(data, hyper);
+        let factor = Factor::new(&k)?;
+        let (mean, whitened) = likelihood::residuals(data, &factor);
+        let weights = vec![factor.unwhiten(&whitened); samples];
+        let kernel = hyper.kernel(&data.groups);
+        Some(Self { kernel, rows: data.rows.clone(), factor, mean, whitened: vec![whitened; samples], weights })
+    }
+
+    pub(crate) fn predict(&self, point: &[f64]) -> Prediction {
+        let values = self.kernel.values(&self.rows, point);
+        let whitened = self.factor.whiten(&values.k);
+        let means = self.weights.iter().map(|weights| self.mean + dot(weights, &values.k)).collect();
+        let variance = self.kernel.signal - dot(&whitened, &whitened);
+        let least = SD_MIN * self.kernel.signal.sqrt();
+        let sd = variance.max(0.0).sqrt().max(least);
+        Prediction { values, whitened, means, sd, floored: sd <= least }
+    }
+
+    /// The gradient in the point's features of `sum_s means_s * by_mean_s + sd * by_sd`.
+    pub(crate) fn gradient(&self, point: &[f64], at: &Prediction, by_mean: &[f64], by_sd: f64) -> Vec<f64> {
+        let mut coefficients = if at.floored { vec![0.0; self.rows.len()] } else { self.factor.unwhiten(&at.whitened) };
+        // d sd = d variance / (2 sd), and d variance = -2 (K^-1 k)^T dk.
+        coefficients.iter_mut().for_each(|coefficient| *coefficient *= -by_sd / at.sd);
+        for (weights, by_mean) in self.weights.iter().zip(by_mean) {
+            super::dense::add_scaled(&mut coefficients, *by_mean, weights);
+        }
+        self.kernel.gradient(&self.rows, point, &at.values.slope, &coefficients)
+    }
+
+    /// Draws the true value at a point in every sample, by one standard normal number each, and conditions on it.
+    ///
+    /// Returns whether it did: a point that is known already is left out, as its row would make the factor singular.
+    pub(crate) fn sample(&mut self, point: &[f64], normals: &[f64]) -> bool {
+        let k = self.kernel.values(&self.rows, point).k;
+        let whitened = self.factor.whiten(&k);
+        let variance = self.kernel.signal - dot(&whitened, &whitened);
+        if variance.is_nan() || variance < KNOWN * self.kernel.signal {
+            return false;
+        }
+        self.factor.append(&whitened, variance);
+        self.rows.push(point.to_vec());
+        for ((whitened, weights), normal) in self.whitened.iter_mut().zip(&mut self.weights).zip(normals) {
+            whitened.push(*normal);
+            *weights = self.factor.unwhiten(whitened);
+        }
+        true
+    }
+}
