@@ -129,7 +129,6 @@ fn campaign(planner: &dyn Planner, seed: u64) -> Result<(Point, Duration), PlanE
         spent += begun.elapsed();
         memo = next;
         for suggestion in suggestions {
-            if std::env::var_os("TRACE").is_some() { println!("{} {:?} {:?} {:?} {:?}", rows.len(), suggestion.point, suggestion.reason, outcomes(&suggestion.point, outlet(&suggestion.point)), memo.surrogates); }
             let outcome = read(&suggestion.point, &mut source);
             rows.push(Row { point: suggestion.point, outcome });
         }

@@ -10,7 +10,7 @@ use encode::{Encoded, encode};
 use eutectic_core::model::{Answer, Observation, Predicted, Proposal, Why, WhyKind};
 use eutectic_core::{Campaign, ExperimentPhase, PlanAnswer, PlanOrder, Purpose};
 use eutectic_planners::{
-    Estimate, Memo, PLANNER_VERSION, PlanError, Planner, Random as Bayesian, Reason, Recommendation, Suggestion,
+    Bayesian, Estimate, Memo, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
 };
 use std::collections::BTreeMap;
 

@@ -24,7 +24,7 @@ pub(crate) enum Transform {
     },
     /// A constraint: `sign(c) ln(1 + |c|/typical) / scale`, not centred, so that 0 stays the border.
     Constraint {
-        /// The median size.
+        /// The mean size. (The median would follow the search to the border, where it makes a kink of it.)
         typical: f64,
         /// The root mean square after the logarithm.
         scale: f64,
@@ -54,14 +54,11 @@ impl Transform {
 
     /// For a constraint with these (finite) values.
     pub(crate) fn constraint(values: &[f64]) -> Self {
-        let mut sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
-        sizes.sort_by(f64::total_cmp);
-        let typical = sizes.get(sizes.len() / 2).copied().unwrap_or(1.0);
+        let count = values.len().max(1) as f64;
         let usable = |x: f64| if x.is_finite() && x > f64::MIN_POSITIVE { x } else { 1.0 };
-        // A majority exactly on the border says nothing of the scale; the largest one does.
-        let typical = usable(if typical > 0.0 { typical } else { sizes.last().copied().unwrap_or(1.0) });
+        let typical = usable(values.iter().map(|value| value.abs() / count).sum());
         let squares: f64 = values.iter().map(|value| signed_ln(value / typical).powi(2)).sum();
-        Self::Constraint { typical, scale: usable((squares / values.len().max(1) as f64).sqrt()) }
+        Self::Constraint { typical, scale: usable((squares / count).sqrt()) }
     }
 
     /// The standardised value.
