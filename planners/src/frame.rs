@@ -62,7 +62,7 @@ impl<'a> Frame<'a> {
     }
 
     /// A unit point from uniform numbers, one a parameter; each lattice value gets an equal share of the interval.
-    pub(crate) fn from_uniform(&self, uniform: &[f64]) -> Vec<f64> {
+    pub(crate) fn spread(&self, uniform: &[f64]) -> Vec<f64> {
         let spread = |(parameter, u): (&Parameter, &f64)| match parameter {
             Parameter::Real { .. } => *u,
             Parameter::Categorical { choices } => (u * *choices as f64).floor().min(*choices as f64 - 1.0),

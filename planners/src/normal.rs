@@ -89,3 +89,7 @@ pub(crate) fn ln_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
     }
     top + libm::log(values.map(|value| libm::exp(value - top)).sum())
 }
+
+#[cfg(test)]
+#[path = "normal_tests.rs"]
+mod tests;

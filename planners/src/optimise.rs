@@ -214,3 +214,7 @@ impl Projected<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "optimise_tests.rs"]
+mod tests;

@@ -71,7 +71,7 @@ impl Source {
     /// Uniform below `bound`; 0 for a bound of 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         // The multiplication's bias is below 2^-32 for any bound in use here.
-        ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
+        usize::try_from((u128::from(self.0.next_u64()) * bound as u128) >> 64).unwrap_or(0)
     }
 
     /// Standard normal, by the inverse distribution function: one uniform a normal, so streams stay aligned.

@@ -60,7 +60,7 @@ fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64, source: &mut Sou
     let sobol = Sobol::new(frame.dimension(), Some(rng::derive(seed, Stream::Search, 0)));
     let mut looked: Vec<Vec<f64>> = hints.to_vec();
     for index in 0..SPREAD {
-        let unit = frame.from_uniform(&sobol.point(index));
+        let unit = frame.spread(&sobol.point(index));
         if index % ON_BOUNDS_EVERY == 0 {
             looked.push(onto_bounds(frame, &unit, source));
         }

@@ -28,7 +28,7 @@ pub(crate) fn initial(frame: &Frame<'_>, seed: u64, from: usize, count: usize) -
     let mut found = Vec::new();
     let mut seen = 0;
     for index in 0..SEQUENCE_LIMIT {
-        let unit = frame.from_uniform(&sobol.point(index));
+        let unit = frame.spread(&sobol.point(index));
         if frame.holds(&unit) {
             seen += 1;
             if seen > from {
@@ -51,7 +51,7 @@ pub(crate) fn random_point(frame: &Frame<'_>, source: &mut rng::Source) -> Resul
     let mut best: Option<(f64, Vec<f64>)> = None;
     for _ in 0..RANDOM_LIMIT {
         let uniform: Vec<f64> = (0..frame.dimension()).map(|_| source.unit()).collect();
-        let unit = frame.from_uniform(&uniform);
+        let unit = frame.spread(&uniform);
         let margin = frame.margin(&unit);
         if margin <= 0.0 {
             return Ok(frame.point(&unit));

@@ -1,1 +1,202 @@
+//! The model against finite differences, brute force and itself.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use super::dense::Factor;
+use super::likelihood::{self, Data, Hyper};
+use super::member::Member;
+use super::{Observation, Surrogate, Transform};
+use crate::rng::{Source, Stream};
+
+const GROUPS: [usize; 4] = [0, 1, 2, 2];
+
+/// Random features, the last parameter a category of two choices.
+fn features(source: &mut Source) -> Vec<f64> {
+    let hot = source.below(2) as f64 * std::f64::consts::FRAC_1_SQRT_2;
+    vec![source.unit(), source.unit(), hot, std::f64::consts::FRAC_1_SQRT_2 - hot]
+}
+
+fn data(rows: usize) -> Data {
+    let mut source = Source::new(7, Stream::Random, rows as u64);
+    let rows: Vec<Vec<f64>> = (0..rows).map(|_| features(&mut source)).collect();
+    let values = rows.iter().map(|row| (5.0 * row[0]).sin() + row[1] * row[2] + 0.1 * source.normal()).collect();
+    let known = rows.iter().enumerate().map(|(index, _)| if index % 3 == 0 { 0.02 } else { 0.0 }).collect();
+    Data { rows, values, known, groups: GROUPS.to_vec(), parameters: 3 }
+}
+
+fn hyper() -> Hyper {
+    Hyper(vec![-0.7, 0.2, 0.9, 0.3, -4.0])
+}
+
+fn close(a: f64, b: f64, tolerance: f64) {
+    assert!((a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs())), "{a} is not {b}");
+}
+
+/// Central differences of `f` at `x`.
+fn differences(x: &[f64], step: f64, f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let beside = |index: usize, step: f64| {
+        let mut moved = x.to_vec();
+        moved[index] += step;
+        f(&moved)
+    };
+    (0..x.len()).map(|index| (beside(index, step) - beside(index, -step)) / (2.0 * step)).collect()
+}
+
+#[test]
+fn the_density_has_the_gradient_it_says() {
+    let data = data(20);
+    let (value, gradient) = likelihood::density_gradient(&data, &hyper());
+    close(value, likelihood::density(&data, &hyper()), 1e-12);
+    let expected = differences(&hyper().0, 1e-5, |theta| likelihood::density(&data, &Hyper(theta.to_vec())));
+    for (found, expected) in gradient.iter().zip(expected) {
+        close(*found, expected, 1e-7);
+    }
+}
+
+#[test]
+fn a_prediction_has_the_gradient_it_says() {
+    let data = data(20);
+    let mut member = Member::new(&data, &hyper(), 2).unwrap();
+    assert!(member.sample(&[0.3, 0.8, 0.0, std::f64::consts::FRAC_1_SQRT_2], &[0.4, -1.2]));
+    let point = [0.45, 0.2, std::f64::consts::FRAC_1_SQRT_2, 0.0];
+    let combined = |point: &[f64]| {
+        let at = member.predict(point);
+        0.7 * at.means[0] - 1.3 * at.means[1] + 2.1 * at.sd
+    };
+    let at = member.predict(&point);
+    let gradient = member.gradient(&point, &at, &[0.7, -1.3], 2.1);
+    for (found, expected) in gradient.iter().zip(differences(&point, 1e-6, combined)) {
+        close(*found, expected, 1e-7);
+    }
+}
+
+#[test]
+fn a_prediction_is_the_textbooks() {
+    // K^-1 by Gauss-Jordan, without any of the shortcuts.
+    let data = data(12);
+    let member = Member::new(&data, &hyper(), 1).unwrap();
+    let (k, _) = likelihood::covariance(&data, &hyper());
+    let n = data.values.len();
+    let mut rows: Vec<Vec<f64>> = (0..n)
+        .map(|i| (0..2 * n).map(|j| if j < n { k[(i, j)] } else { f64::from(u8::from(j == n + i)) }).collect())
+        .collect();
+    for pivot in 0..n {
+        let scale = rows[pivot][pivot];
+        rows[pivot].iter_mut().for_each(|entry| *entry /= scale);
+        let row = rows[pivot].clone();
+        for (index, other) in rows.iter_mut().enumerate() {
+            let factor = if index == pivot { 0.0 } else { other[pivot] };
+            other.iter_mut().zip(&row).for_each(|(entry, by)| *entry -= factor * by);
+        }
+    }
+    let inverse = |i: usize, j: usize| rows[i][n + j];
+    let product = |a: &[f64], b: &[f64]| -> f64 {
+        (0..n).map(|i| (0..n).map(|j| a[i] * inverse(i, j) * b[j]).sum::<f64>()).sum()
+    };
+    let ones = vec![1.0; n];
+    let mean = product(&ones, &data.values) / product(&ones, &ones);
+    let point = [0.1, 0.9, 0.0, std::f64::consts::FRAC_1_SQRT_2];
+    let covariances = hyper().kernel(&GROUPS).values(&data.rows, &point).k;
+    let residuals: Vec<f64> = data.values.iter().map(|value| value - mean).collect();
+    let at = member.predict(&point);
+    close(at.means[0], mean + product(&covariances, &residuals), 1e-10);
+    close(at.sd * at.sd, hyper().kernel(&GROUPS).signal - product(&covariances, &covariances), 1e-9);
+}
+
+#[test]
+fn appending_a_row_is_factorising_anew() {
+    let (short, long) = (data(9), data(10));
+    let (k, _) =
+        likelihood::covariance(&Data { rows: long.rows.clone(), values: long.values.clone(), ..short }, &hyper());
+    let part = ndarray::Array2::from_shape_fn((9, 9), |at| k[at]);
+    let mut appended = Factor::new(&part).unwrap();
+    let covariances: Vec<f64> = (0..9).map(|i| k[(9, i)]).collect();
+    let whitened = appended.whiten(&covariances);
+    let variance = k[(9, 9)] - whitened.iter().map(|entry| entry * entry).sum::<f64>();
+    appended.append(&whitened, variance);
+    let whole = Factor::new(&k).unwrap();
+    close(appended.half_ln_det, whole.half_ln_det, 1e-12);
+    for (row, expected) in appended.inverse.iter().zip(&whole.inverse) {
+        row.iter().zip(expected).for_each(|(found, expected)| close(*found, *expected, 1e-9));
+    }
+}
+
+#[test]
+fn a_point_that_is_known_is_not_sampled() {
+    let mut data = data(10);
+    data.known.fill(0.0);
+    let hyper = Hyper(vec![-0.7, 0.2, 0.9, 0.0, -18.0]);
+    let mut member = Member::new(&data, &hyper, 2).unwrap();
+    let seen = data.rows[3].clone();
+    assert!(!member.sample(&seen, &[1.0, 1.0]));
+    let new = [0.5, 0.5, 0.0, std::f64::consts::FRAC_1_SQRT_2];
+    let before = member.predict(&new);
+    assert!(member.sample(&new, &[1.0, -1.0]));
+    let after = member.predict(&new);
+    close(after.means[0], before.means[0] + before.sd, 1e-9);
+    close(after.means[1], before.means[1] - before.sd, 1e-9);
+    assert!(after.sd < 1e-6, "{}", after.sd);
+}
+
+#[test]
+fn a_singular_covariance_is_mended_and_nonsense_refused() {
+    let ones = ndarray::Array2::from_elem((6, 6), 1.0);
+    assert!(Factor::new(&ones).is_some());
+    let nan = ndarray::Array2::from_elem((6, 6), f64::NAN);
+    assert!(Factor::new(&nan).is_none());
+    let negative = ndarray::Array2::from_diag_elem(3, -1.0);
+    assert!(Factor::new(&negative).is_none());
+}
+
+#[test]
+fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
+    let mut source = Source::new(3, Stream::Random, 0);
+    let observed = |source: &mut Source| {
+        let features = vec![source.unit(), source.unit()];
+        let value = 100.0 * (4.0 * features[0]).sin() + 10.0 * source.normal();
+        Observation { features, value, sd: None }
+    };
+    let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
+    let values: Vec<f64> = observations.iter().map(|each| each.value).collect();
+    let surrogate = Surrogate::fit(Transform::objective(&values), &observations, &[0, 1], None, &mut source);
+    let memo = surrogate.memo();
+    let Transform::Objective { scale, .. } = surrogate.transform else { panic!("not an objective") };
+    let noise = (0.5 * memo.ln_noise).exp() * scale;
+    assert!(noise > 7.0 && noise < 13.0, "the noise is found as {noise}, not 10");
+    assert!(memo.ln_lengthscales[1] > memo.ln_lengthscales[0] + 1.0, "{:?}", memo.ln_lengthscales);
+}
+
+#[test]
+fn transforms_are_monotone_and_undone() {
+    let spread: Vec<f64> = (-40..=40).map(|k| f64::from(k) * f64::from(k).abs() * 3.0 + 1e5).collect();
+    for values in [spread.clone(), spread.iter().map(|value| value * 1e-12).collect(), vec![0.0, 0.0, -1e6, 1.0, 2.0]] {
+        for transform in [Transform::objective(&values), Transform::constraint(&values)] {
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            sorted.dedup();
+            let mapped: Vec<f64> = sorted.iter().map(|value| transform.apply(*value)).collect();
+            assert!(mapped.windows(2).all(|pair| pair[0] < pair[1]), "{transform:?}");
+            for (value, z) in sorted.iter().zip(mapped) {
+                close(transform.invert(z), *value, 1e-9);
+                let (step, slope) = (1e-6 * value.abs().max(1e-12), transform.slope(*value));
+                let difference = (transform.apply(value + step) - transform.apply(value - step)) / (2.0 * step);
+                assert!(
+                    slope > 0.0 && (difference / slope - 1.0).abs() < 1e-3 || value.abs() < 1e-9,
+                    "{value}: {slope}"
+                );
+            }
+        }
+    }
+    assert!((Transform::constraint(&spread).apply(0.0)).abs() < f64::EPSILON);
+}
+
+#[test]
+fn an_objective_is_modelled_alike_in_any_unit() {
+    let values = [3.0, 1.0, 4.0, 1.5, 9.0, -50.0];
+    let (plain, scaled) =
+        (Transform::objective(&values), Transform::objective(&values.map(|value| value * 1e-9 + 5e-9)));
+    for value in values {
+        close(plain.apply(value), scaled.apply(value * 1e-9 + 5e-9), 1e-6);
+    }
+    let constant = Transform::objective(&[5.0; 8]);
+    assert!(constant.apply(5.0).abs() < 1e-9);
+}

@@ -36,8 +36,8 @@ impl Transform {
     pub(crate) fn objective(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let quantile = |share: f64| sorted.get((share * (sorted.len() as f64 - 1.0)) as usize).copied().unwrap_or(0.0);
-        let (low, high) = (quantile(0.25), quantile(0.75));
+        let quartile = |number: usize| sorted.get(number * sorted.len().saturating_sub(1) / 4).copied().unwrap_or(0.0);
+        let (low, high) = (quartile(1), quartile(3));
         let reach = high / 2.0 - low / 2.0;
         let fence = low - 2.0 * FENCE * reach;
         let reach = if reach.is_finite() && fence.is_finite() { 2.0 * reach } else { 0.0 };
