@@ -340,7 +340,7 @@ pub enum PlannerVerb {
     /// JSON lines on standard input and output
     #[command(after_help = "Messages, one a line (objectives are minimised, a constraint holds at 0 or below):
   {\"op\":\"init\",\"seed\":1,\"space\":{\"params\":[{\"name\":\"x\",\"kind\":\"float\",\"low\":0,\"high\":1}],\"n_obj\":1}}
-  {\"op\":\"tell\",\"trials\":[{\"x\":{\"x\":0.3},\"y\":[1.2]}]}
+  {\"op\":\"tell\",\"trials\":[{\"params\":{\"x\":0.3},\"y\":[1.2]}]}
   {\"op\":\"ask\",\"n\":1}
   {\"op\":\"recommend\"}")]
     Stdio,

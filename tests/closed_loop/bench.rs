@@ -1,0 +1,171 @@
+//! A data folder of its own for a test, and the program run on it as a person would.
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+/// Seconds of the simulated instruments in one of ours: a campaign takes a few seconds.
+const SPEED: f64 = 20_000.0;
+
+pub(super) struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// What a command printed, and how it ended.
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Said {
+    /// The JSON object of each line.
+    pub(super) fn json(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+
+    pub(super) fn last(&self) -> Value {
+        self.json().pop().unwrap_or_else(|| panic!("nothing was printed; {}", self.err))
+    }
+
+    #[track_caller]
+    pub(super) fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A command that runs.
+pub(super) struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// The next line of its output; `None` when it has ended.
+    pub(super) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        (self.out.read_line(&mut line).unwrap() > 0).then_some(line)
+    }
+
+    /// As the kernel does when memory runs out.
+    pub(super) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As Ctrl-C does.
+    #[cfg(unix)]
+    pub(super) fn interrupt(&self) {
+        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    pub(super) fn end(mut self) -> Said {
+        let mut out = String::new();
+        while let Some(line) = self.line() {
+            out.push_str(&line);
+        }
+        let output = self.child.wait_with_output().unwrap();
+        Said { out, ..output.into() }
+    }
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The first example with another budget, beside a lab of fast instruments.
+    pub(super) fn snar(&self, experiments: u32, in_flight: u32) -> PathBuf {
+        self.snar_with(experiments, in_flight, "")
+    }
+
+    /// The same, with something more said of the reactor.
+    pub(super) fn snar_with(&self, experiments: u32, in_flight: u32, reactor: &str) -> PathBuf {
+        let example = std::fs::read_to_string(root().join("examples/snar/campaign.toml")).unwrap();
+        let (body, budget) = example.split_once("[budget]").unwrap();
+        assert!(budget.contains("experiments = 40"), "the example's budget has moved");
+        self.write(
+            "lab.toml",
+            &format!(
+                "name = \"bench\"\n[[instrument]]\nname = \"reactor\"\nsimulated = \"flow_reactor\"\nspeed = {SPEED:?}\n{reactor}\n\
+                 [[instrument]]\nname = \"hplc\"\nsimulated = \"hplc\"\nspeed = {SPEED:?}\n"
+            ),
+        );
+        self.write("campaign.toml", &format!("{body}[budget]\nexperiments = {experiments}\nin_flight = {in_flight}\n"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
+        command.current_dir(root()).arg("--data").arg(self.path("data")).args(arguments);
+        command.env_remove("EUTECTIC_DATA").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(super) fn run(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Starts a command.
+    pub(super) fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Running { child, out }
+    }
+
+    /// The starts that the simulated hardware itself has counted.
+    pub(super) fn starts(&self) -> usize {
+        let count = |name: &str| {
+            std::fs::read_to_string(self.path("data/lab/world").join(name)).map_or(0, |text| text.lines().count())
+        };
+        count("reactor.starts") + count("hplc.starts")
+    }
+
+    /// The journal, an object an entry: `seq`, `epoch` and `entry`.
+    pub(super) fn log(&self) -> Vec<Value> {
+        self.run(&["--json", "log"]).ok().json()
+    }
+}
+
+impl Drop for Bench {
+    /// The simulated drivers outlive their orchestrator on purpose, but not their test.
+    fn drop(&mut self) {
+        for name in ["reactor", "hplc"] {
+            let text = std::fs::read_to_string(self.path("data/lab").join(format!("{name}.address")));
+            if let Some(process) = text.unwrap_or_default().lines().nth(1) {
+                let _ = Command::new("kill").args(["-9", process]).stderr(Stdio::null()).status();
+            }
+        }
+    }
+}
+
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The entries of one kind, by their events.
+pub(super) fn events<'a>(log: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    log.iter().map(|entry| &entry["entry"]["event"]).filter(move |event| event["type"] == kind)
+}

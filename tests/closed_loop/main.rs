@@ -1,0 +1,7 @@
+//! The program as people use it: real processes, real sockets, simulated hardware that counts its own starts.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod bench;
+mod crash;
+mod run;
+mod verbs;
