@@ -65,14 +65,14 @@ pub fn parse(written: &str) -> Result<Unit, String> {
     let ucum = alias.unwrap_or_else(|| text.to_owned());
     match octofhir_ucum::validate(&ucum) {
         Ok(()) => Ok(Unit { written: written.to_owned(), ucum }),
-        Err(error) => {
+        Err(_) => {
             let names = ALIASES.iter().flat_map(|(alias, ucum)| [*alias, *ucum]);
             let help = match closest(text, names) {
                 Some(meant) if meant != text => format!("did you mean '{meant}'?"),
                 _ => "units are UCUM codes such as min, mol/L, Cel, uL/min, or common ones such as degC, mM, rpm, mol%"
                     .to_owned(),
             };
-            Err(format!("'{text}' is no unit ({error})\n{help}"))
+            Err(format!("'{text}' is no unit\n{help}"))
         }
     }
 }

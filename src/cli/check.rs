@@ -44,39 +44,63 @@ fn as_json(checked: &wire::CheckCampaignResponse) -> serde_json::Value {
     })
 }
 
+/// What will be done, then what is wrong, then the verdict: the last lines are the ones that are seen.
 fn print(checked: &wire::CheckCampaignResponse) {
-    for diagnostic in &checked.diagnostics {
-        super::output::note(&format!("{diagnostic}\n"));
+    if checked.ok || !checked.validations.is_empty() {
+        plan(checked);
+        line("");
     }
-    if let Some(campaign) = &checked.campaign {
-        let summary = campaign.summary.clone().unwrap_or_default();
-        line(&format!("{}: {}", bold(&summary.name), campaign.objectives.join(", ")));
-        let mut parameters = table(&["parameter", "unit", "values"]);
-        for it in &campaign.parameters {
-            parameters.add_row([&it.name, &it.unit, &it.domain]);
-        }
-        show(&parameters);
-        for constraint in &campaign.constraints {
-            line(&format!("subject to {constraint}"));
-        }
+    for diagnostic in &checked.diagnostics {
+        super::output::note(diagnostic);
+    }
+    line(if checked.ok { "It can be run." } else { "It can't be run as it is." });
+}
+
+fn plan(checked: &wire::CheckCampaignResponse) {
+    let campaign = checked.campaign.clone().unwrap_or_default();
+    let name = campaign.summary.unwrap_or_default().name;
+    line(&format!("{}: {}", bold(&name), campaign.objectives.join(", ")));
+    let mut parameters = table(&["parameter", "unit", "values"]);
+    for it in &campaign.parameters {
+        parameters.add_row([&it.name, &it.unit, &it.domain]);
+    }
+    show(&parameters);
+    for constraint in &campaign.constraints {
+        line(&format!("subject to {constraint}"));
     }
     if !checked.protocol.is_empty() {
         line("");
         line(&bold("protocol"));
-        for step in &checked.protocol {
-            line(&format!("  {step}"));
-        }
+        checked.protocol.iter().for_each(|step| line(&format!("  {step}")));
     }
     if !checked.validations.is_empty() {
         line("");
         line(&bold("asked of the drivers, nothing moved"));
-        let mut asked = table(&["step", "instrument", "answer", "point"]);
-        for it in &checked.validations {
-            let answer = if it.accepted { "would do it" } else { &it.message };
-            asked.add_row([&it.step, &it.instrument, answer, &it.point]);
+        let mut asked = table(&["step", "instrument", "answer", "points"]);
+        for (first, points) in answers(&checked.validations) {
+            let answer = if first.accepted { "would do it" } else { &first.message };
+            let points = match points - 1 {
+                0 => first.point.clone(),
+                1 => format!("{} and 1 corner", first.point),
+                others => format!("{} and {others} corners", first.point),
+            };
+            asked.add_row([&first.step, &first.instrument, answer, &points]);
         }
         show(&asked);
     }
-    line("");
-    line(if checked.ok { "It can be run." } else { "It can't be run as it is." });
+}
+
+/// Each answer that a step got, with the first point that got it and how many did.
+fn answers(validations: &[wire::Validation]) -> Vec<(&wire::Validation, usize)> {
+    let mut answers: Vec<(&wire::Validation, usize)> = Vec::new();
+    for it in validations {
+        let same = |(first, _): &&mut (&wire::Validation, usize)| {
+            (&first.step, first.accepted, &first.message) == (&it.step, it.accepted, &it.message)
+        };
+        match answers.iter_mut().find(same) {
+            Some((_, count)) => *count += 1,
+            None => answers.push((it, 1)),
+        }
+    }
+    answers
 }

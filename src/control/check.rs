@@ -2,7 +2,7 @@
 
 use super::add::lab_path;
 use super::view;
-use crate::files::{CampaignFile, check_against, load_campaign};
+use crate::files::{CampaignFile, Report, check_against, load_campaign, load_lab};
 use crate::lab::Keeper;
 use eutectic_core::model::{Binding, CampaignSpec, Datum, Domain, Leaf, Level, Setting, Step, Value};
 use eutectic_proto::control::v1 as wire;
@@ -38,10 +38,23 @@ pub(super) async fn check(keeper: &Keeper, request: wire::CheckCampaignRequest) 
         ..view::specification(&file.spec)
     });
     answer.protocol = file.spec.steps.iter().map(step_line).collect();
-    if request.ask_drivers && !file.spec.by_hand() {
-        ask(keeper, &file, lab_path(&path, &request.lab_path), &mut answer).await;
+    if !file.spec.by_hand() {
+        let lab = lab_path(&path, &request.lab_path);
+        if request.ask_drivers {
+            ask(keeper, &file, lab, &mut answer).await;
+        } else if !request.lab_path.is_empty() || lab.exists() {
+            let report = load_lab(&lab).map_or_else(|report| *report, |lab| lab.warnings);
+            tell(&report, &mut answer);
+        }
     }
     answer
+}
+
+fn tell(report: &Report, answer: &mut wire::CheckCampaignResponse) {
+    if report.errors() + report.warnings() > 0 {
+        answer.ok &= report.errors() == 0;
+        answer.diagnostics.push(report.to_string());
+    }
 }
 
 fn step_line(step: &Step) -> String {
@@ -78,11 +91,9 @@ async fn ask(keeper: &Keeper, file: &CampaignFile, lab: PathBuf, answer: &mut wi
             return;
         }
     };
-    let report = check_against(file, &visit.capabilities);
-    if report.errors() + report.warnings() > 0 {
-        answer.ok &= report.errors() == 0;
-        answer.diagnostics.push(report.to_string());
-    }
+    // It tells the file's own warnings again, so what was told before goes.
+    answer.diagnostics.clear();
+    tell(&check_against(file, &visit.capabilities), answer);
     for (point, setting) in points(&file.spec) {
         for step in &file.spec.steps {
             let Some((instrument, arguments)) = visit.arguments(&file.spec, step, &setting) else { continue };

@@ -1,6 +1,7 @@
 //! `campaign.toml`: what is wanted.
 
 use super::expression::{Names, expression};
+use super::feasible::warn_if_nothing_is_left;
 use super::parameter::{level, parameters};
 use super::past::past;
 use super::protocol::steps;
@@ -122,6 +123,8 @@ fn campaign(
     names.outcomes = outcomes.iter().map(|it| it.name.clone()).collect();
     let objectives = objectives(root, &outcomes, report);
     let (parameter_constraints, outcome_constraints) = constraints(root, &names, &parameters, report);
+    let first = root.tables("constraint", "a constraint", &mut Report::default()).first().map(|it| it.span.clone());
+    warn_if_nothing_is_left(&parameters, &parameter_constraints, first, report);
     let experiments = own_points(root, &parameters, &parameter_constraints, report);
     let past = past(root, folder, &parameters, &outcomes, digest, report);
     let budget = budget(root, report);

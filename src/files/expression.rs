@@ -14,6 +14,9 @@ use std::ops::Range;
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4096;
 
+/// The most operators, dots and other signs of an expression: each may nest it once more.
+const MAX_SIGNS: usize = 500;
+
 /// The names that an expression may use.
 #[derive(Default)]
 pub(super) struct Names {
@@ -36,7 +39,16 @@ pub(super) fn expression(text: &Placed<&str>, names: &Names, report: &mut Report
         report.error(
             Some(text.span.clone()),
             format!("the expression has {} bytes; the limit is {MAX_EXPRESSION_BYTES}", text.value.len()),
-            "calculate it in steps: outcomes may use other outcomes' parts",
+            "write it shorter; conditions joined by && can be a [[constraint]] each",
+        );
+        return None;
+    }
+    if let Some((at, why)) = too_deep(text.value) {
+        let place = text.span.start + 1 + at;
+        report.error(
+            Some(place..place + 1),
+            why,
+            "write it shorter; conditions joined by && can be a [[constraint]] each",
         );
         return None;
     }
@@ -61,6 +73,26 @@ pub(super) fn expression(text: &Placed<&str>, names: &Names, report: &mut Report
     let errors = report.errors();
     let expression = reading.read(&root, 0, report);
     expression.filter(|_| report.errors() == errors)
+}
+
+/// Where, and why, a text would take the parser deeper than its stack goes: its own limit comes too late.
+fn too_deep(text: &str) -> Option<(usize, String)> {
+    let (mut depth, mut signs) = (0_usize, 0_usize);
+    for (place, letter) in text.bytes().enumerate() {
+        match letter {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            letter if letter.is_ascii_punctuation() && letter != b'_' => signs += 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Some((place, format!("brackets are nested more than {MAX_DEPTH} deep")));
+        }
+        if signs > MAX_SIGNS {
+            return Some((place, format!("the expression has more than {MAX_SIGNS} signs")));
+        }
+    }
+    None
 }
 
 const EXAMPLES: &str = "for instance: 100 * @assay.product / $amount, or temperature <= 80 || loading < 2";

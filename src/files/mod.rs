@@ -4,6 +4,7 @@ mod against;
 mod campaign;
 mod difference;
 mod expression;
+mod feasible;
 mod lab;
 mod parameter;
 mod past;

@@ -30,15 +30,16 @@ pub(super) fn read(path: &Path) -> Result<Arc<str>, Box<Report>> {
         report.error(None, message, help);
         Box::new(report)
     };
-    let file = File::open(path).map_err(|error| fail(format!("can't be read: {error}"), "is the path right?"))?;
+    let file =
+        File::open(path).map_err(|error| fail(format!("the file can't be read: {error}"), "is the path right?"))?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large without reading all of it.
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| fail(format!("can't be read: {error}"), "is it a file?"))?;
+        .map_err(|error| fail(format!("the file can't be read: {error}"), "is it a file?"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let help = "keep measured data in CSV files and name them by [[data]]";
-        return Err(fail(format!("is larger than {} KiB", MAX_FILE_BYTES / 1024), help));
+        return Err(fail(format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20), help));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Arc::from(text)),
@@ -46,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Arc<str>, Box<Report>> {
             let at = error.utf8_error().valid_up_to();
             let valid = error.into_bytes();
             let line = valid.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-            Err(fail(format!("is not UTF-8 text: the first wrong byte is in line {line}"), "save it as UTF-8"))
+            Err(fail(format!("the file is not UTF-8 text: the first wrong byte is in line {line}"), "save it as UTF-8"))
         }
     }
 }
