@@ -48,6 +48,14 @@ pub enum HostError {
     Step(#[from] StepError),
 }
 
+impl HostError {
+    /// Whether another process owns the folder.
+    #[must_use]
+    pub fn is_owned(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Locked { .. }))
+    }
+}
+
 /// The owner of a data folder, in this process.
 pub struct Host {
     address: String,

@@ -10,6 +10,10 @@ use uuid::Uuid;
 
 /// How long the owner may take to take a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often, and after what wait, a folder is tried again whose owner doesn't answer: it is beginning or ending.
+const HANDOVER_TRIES: u32 = 30;
+/// See [`HANDOVER_TRIES`].
+const HANDOVER_WAIT: Duration = Duration::from_millis(100);
 /// A table of results can be large.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -24,23 +28,25 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(global: &Global) -> Result<Self, Failure> {
-        if let Some(client) = owner(&global.data).await {
-            return Ok(Self { client, host: None });
-        }
         let program = std::env::current_exe()
             .map_err(|error| Failure::new(format!("this program can't find itself: {error}"), ""))?;
-        let host = match Host::start(HostOptions { data: global.data.clone(), program }).await {
-            Ok(host) => host,
-            Err(error) => {
-                // Another process may have been quicker, or is just closing.
-                return match owner(&global.data).await {
-                    Some(client) => Ok(Self { client, host: None }),
-                    None => Err(error.into()),
-                };
+        let mut tries = HANDOVER_TRIES;
+        loop {
+            if let Some(client) = owner(&global.data).await {
+                return Ok(Self { client, host: None });
             }
-        };
-        let client = connect(host.address()).await.map_err(|error| Failure::new(error.to_string(), ""))?;
-        Ok(Self { client, host: Some(host) })
+            match Host::start(HostOptions { data: global.data.clone(), program: program.clone() }).await {
+                Ok(host) => {
+                    let client = connect(host.address()).await;
+                    let client = client.map_err(|error| Failure::new(error.to_string(), ""))?;
+                    return Ok(Self { client, host: Some(host) });
+                }
+                // Another process is just beginning, or just ending.
+                Err(error) if error.is_owned() && tries > 0 => tries -= 1,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(HANDOVER_WAIT).await;
+        }
     }
 
     /// Whether this process is the owner.

@@ -8,6 +8,8 @@ use super::{Failure, Global, result};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
+const GONE: &str = "nobody runs this campaign now; `eutectic run FILE` goes on with it";
+
 pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Result<ExitCode, Failure> {
     let mut connection = Connection::open(global).await?;
     let hosts = connection.hosts();
@@ -22,16 +24,17 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
         // Nothing would ever change: this process performs nothing.
         let operations = Vec::new();
         live.update(&wire::CampaignUpdate { experiments: campaign.experiments, operations, ..Default::default() });
-        note("nobody runs this campaign now; `eutectic run FILE` goes on with it");
+        note(GONE);
         connection.close().await?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut updates = client.watch_campaign(request.clone()).await?.into_inner();
     loop {
         tokio::select! {
-            update = next(&mut updates) => match update? {
-                None => break,
-                Some(update) => live.update(&update),
+            // The owner ends with its campaign, or dies: either way the folder knows what there is to tell.
+            update = next(&mut updates) => match update {
+                Ok(None) | Err(_) => break,
+                Ok(Some(update)) => live.update(&update),
             },
             // Who only looks on disturbs nothing by leaving.
             _ = tokio::signal::ctrl_c() => {
@@ -42,11 +45,21 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
         }
     }
     live.finish();
-    let found = client.get_result(request).await?.into_inner();
+    let found = match client.get_result(request.clone()).await {
+        Ok(found) => found.into_inner(),
+        Err(_) => {
+            connection.close().await?;
+            connection = Connection::open(global).await?;
+            connection.client.get_result(request).await?.into_inner()
+        }
+    };
     if !global.json {
         line("");
     }
     result::show(&found, global.json);
+    if found.summary.as_ref().is_some_and(|it| it.phase != "ended") {
+        note(GONE);
+    }
     connection.close().await?;
     Ok(ExitCode::SUCCESS)
 }
