@@ -1,0 +1,210 @@
+//! A simulated driver as a process, and requests to it.
+
+use eutectic_proto::instrument::v1 as wire;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+use wire::instrument_service_client::InstrumentServiceClient;
+use wire::operation::State;
+use wire::value::Kind;
+
+pub(super) const HOLDER: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+type Client = InstrumentServiceClient<Channel>;
+
+pub(super) struct Driver {
+    folder: Arc<tempfile::TempDir>,
+    kind: &'static str,
+    speed: f64,
+    more: Vec<String>,
+    child: Child,
+    address: String,
+}
+
+pub(super) async fn connect(address: &str) -> Client {
+    InstrumentServiceClient::connect(address.to_owned()).await.unwrap()
+}
+
+/// The reason of a refusal, which also has to be in our domain and to carry its code.
+pub(super) fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
+    assert_eq!(info.domain, eutectic_proto::ERROR_DOMAIN);
+    assert!(!matches!(status.code(), Code::Unknown | Code::Internal | Code::Unavailable), "{status:?}");
+    info.reason
+}
+
+fn argument(id: &str, kind: Kind) -> wire::Argument {
+    wire::Argument { id: id.into(), value: Some(wire::Value { kind: Some(kind) }) }
+}
+
+fn quantity(value: f64, unit: &str) -> Kind {
+    Kind::Quantity(wire::Quantity { value, unit: unit.into(), ..Default::default() })
+}
+
+pub(super) fn set(request: &mut wire::ExecuteRequest, id: &str, value: f64, unit: &str) {
+    let place = request.arguments.iter_mut().find(|it| it.id == id).unwrap();
+    *place = argument(id, quantity(value, unit));
+}
+
+impl Driver {
+    pub(super) fn start(kind: &'static str, speed: f64) -> Self {
+        Self::start_with(kind, speed, &[])
+    }
+
+    pub(super) fn start_with(kind: &'static str, speed: f64, more: &[&str]) -> Self {
+        Self::within(Arc::new(tempfile::tempdir().unwrap()), kind, speed, more)
+    }
+
+    /// Another instrument at the same bench.
+    pub(super) fn beside(other: &Self, kind: &'static str) -> Self {
+        Self::within(Arc::clone(&other.folder), kind, other.speed, &[])
+    }
+
+    fn within(folder: Arc<tempfile::TempDir>, kind: &'static str, speed: f64, more: &[&str]) -> Self {
+        let more: Vec<String> = more.iter().map(|&it| it.to_owned()).collect();
+        let mut command = Self::command_for(folder.path(), kind, speed, &more);
+        let child = command.spawn().unwrap();
+        let mut driver = Self { folder, kind, speed, more, child, address: String::new() };
+        driver.found();
+        driver
+    }
+
+    fn command_for(folder: &Path, kind: &str, speed: f64, more: &[String]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
+        command.args(["driver", "simulated", "--kind", kind, "--instrument", kind, "--speed", &speed.to_string()]);
+        command.arg("--folder").arg(folder.join(kind)).arg("--world").arg(folder.join("world"));
+        command.arg("--address-file").arg(folder.join(format!("{kind}.address"))).args(more);
+        std::fs::create_dir_all(folder.join(kind)).unwrap();
+        std::fs::create_dir_all(folder.join("world")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The command that started it.
+    pub(super) fn command(&self) -> Command {
+        Self::command_for(self.folder.path(), self.kind, self.speed, &self.more)
+    }
+
+    fn address_file(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.address", self.kind))
+    }
+
+    fn found(&mut self) {
+        for _ in 0..200 {
+            let text = std::fs::read_to_string(self.address_file()).unwrap_or_default();
+            if let Some((address, process)) = text.split_once('\n')
+                && process.trim() == self.child.id().to_string()
+            {
+                address.clone_into(&mut self.address);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the driver doesn't say where it listens");
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.child = self.command().spawn().unwrap();
+        self.found();
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.kind
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        connect(&self.address).await
+    }
+
+    /// Physical starts by the hardware's own count.
+    pub(super) fn starts(&self) -> usize {
+        let path = self.folder.path().join("world").join(format!("{}.starts", self.kind));
+        std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+    }
+
+    pub(super) fn lease_request(&self, holder: &str, epoch: i64) -> wire::AcquireLeaseRequest {
+        wire::AcquireLeaseRequest {
+            instrument: self.kind.into(),
+            holder: holder.into(),
+            holder_epoch: epoch,
+            ttl: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
+        }
+    }
+
+    pub(super) async fn lease(&self, client: &mut Client, epoch: i64) -> i64 {
+        let lease = client.acquire_lease(self.lease_request(HOLDER, epoch)).await.unwrap();
+        lease.into_inner().lease.unwrap().fencing_token
+    }
+
+    fn execute(&self, id: &str, token: i64, capability: &str, arguments: Vec<wire::Argument>) -> wire::ExecuteRequest {
+        wire::ExecuteRequest {
+            instrument: self.kind.into(),
+            operation_id: id.into(),
+            fencing_token: token,
+            capability: capability.into(),
+            capability_version: "1.0.0".into(),
+            arguments,
+            request_hash: vec![1; 32],
+            context: Some(wire::Context { campaign: "test".into(), experiment: 1, attempt: 1, ..Default::default() }),
+            ..Default::default()
+        }
+    }
+
+    /// A reaction of so many minutes.
+    pub(super) fn react(&self, id: &str, token: i64, minutes: f64) -> wire::ExecuteRequest {
+        let arguments = vec![
+            argument("residence_time", quantity(minutes, "min")),
+            argument("equivalents", quantity(2.0, "1")),
+            argument("concentration", quantity(0.3, "mol/L")),
+            argument("temperature", quantity(75.0, "Cel")),
+        ];
+        self.execute(id, token, "flow_reactor.react", arguments)
+    }
+
+    pub(super) fn assay(&self, id: &str, token: i64, vial: &str, experiment: i64) -> wire::ExecuteRequest {
+        let mut request = self.execute(id, token, "hplc.assay", vec![argument("sample", Kind::Sample(vial.into()))]);
+        request.context.as_mut().unwrap().experiment = experiment;
+        request
+    }
+
+    /// The operation once it has ended.
+    pub(super) async fn ended(&self, client: &mut Client, id: &str) -> wire::Operation {
+        for _ in 0..60 {
+            let request = wire::GetOperationRequest {
+                instrument: self.kind.into(),
+                operation_id: id.into(),
+                last_seen_sequence: i64::MAX,
+                wait: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+            };
+            let operation = client.get_operation(request).await.unwrap().into_inner().operation.unwrap();
+            let open = [State::Accepted, State::Running, State::Held, State::Aborting];
+            if !open.contains(&operation.state()) {
+                return operation;
+            }
+        }
+        panic!("operation {id} doesn't end");
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
