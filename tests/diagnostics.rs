@@ -1,5 +1,10 @@
 //! Broken files, and what the program says of each. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes it anew.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 use eutectic::files::{NewCampaign, load_campaign, load_lab, write};
 use rand_chacha::ChaCha8Rng;
