@@ -9,8 +9,6 @@ mod instrument;
 mod noise;
 mod serve;
 pub mod snar;
-#[cfg(test)]
-mod tests;
 mod world;
 
 pub use serve::{Kind, SimulatedError, SimulatedOptions, serve};
