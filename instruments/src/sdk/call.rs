@@ -100,7 +100,20 @@ impl Call {
         *self.stop.borrow()
     }
 
-    /// Returns when it is to stop.
+    /// What `run` returns as its error once it has stopped as it was told; `effect` is what became of the sample.
+    #[must_use]
+    pub fn cut_short(&self, effect: SampleEffect) -> Fault {
+        Fault {
+            reason: "CANCELLED".to_owned(),
+            message: "stopped before it was done".to_owned(),
+            category: Category::Safety.into(),
+            retry: Retry::NewId.into(),
+            sample_effect: effect.into(),
+            ..Fault::default()
+        }
+    }
+
+    /// Returns when it is to stop; [`Call::cut_short`] is what to return then.
     pub async fn cancelled(&mut self) -> StopReason {
         match self.stop.wait_for(Option::is_some).await {
             Ok(reason) => reason.unwrap_or(StopReason::Shutdown),

@@ -38,7 +38,8 @@ pub trait Driver: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Does it. Called at most once for one operation, for ever; its arguments are checked.
+    /// Does it. Called at most once for one operation, for ever; its arguments are checked. What returns a result counts
+    /// as done, told to stop or not; what stops early returns [`Call::cut_short`].
     ///
     /// # Errors
     /// The fault as data: category, advice, and what became of the sample.

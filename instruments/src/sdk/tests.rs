@@ -58,7 +58,7 @@ impl Driver for Waver {
             "trip" => panic!("tripped over a cable"),
             "for ever" => {
                 call.cancelled().await;
-                Ok(Outcome::default())
+                Err(call.cut_short(wire::SampleEffect::None))
             }
             _ => Ok(Outcome::default()),
         }

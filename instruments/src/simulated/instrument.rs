@@ -120,7 +120,10 @@ impl<M: Model> Driver for Simulated<M> {
             let pause = PROGRESS_INTERVAL.min(Duration::from_millis(left.unsigned_abs()));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                _ = call.cancelled() => return Err(self.cancelled(prepared.effect)),
+                _ = call.cancelled() => {
+                    self.world.clear_activity();
+                    return Err(call.cut_short(prepared.effect));
+                }
             }
         }
         Ok(Outcome { measurements: prepared.measurements, sample_effect: prepared.effect, ..Outcome::default() })
@@ -146,20 +149,6 @@ impl<M: Model> Driver for Simulated<M> {
             _ => SampleEffect::Modified,
         };
         Probe::Ended(Ok(Outcome { measurements: activity.measurements(), sample_effect: effect, ..Outcome::default() }))
-    }
-}
-
-impl<M> Simulated<M> {
-    fn cancelled(&self, effect: SampleEffect) -> Fault {
-        self.world.clear_activity();
-        Fault {
-            reason: "CANCELLED".to_owned(),
-            message: "stopped before it was done".to_owned(),
-            category: Category::Safety.into(),
-            retry: Retry::NewId.into(),
-            sample_effect: effect.into(),
-            ..Fault::default()
-        }
     }
 }
 
