@@ -8,7 +8,14 @@ use super::{Failure, Global, result};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
-const GONE: &str = "nobody runs this campaign now; `eutectic run FILE` goes on with it";
+/// How a campaign goes on that nobody runs.
+fn goes_on(summary: Option<&wire::CampaignSummary>) -> &'static str {
+    if summary.is_some_and(|it| it.by_hand) {
+        "it is done by hand: `eutectic suggest` gives the next points, `eutectic record` takes the results"
+    } else {
+        "nobody runs this campaign now; `eutectic run FILE` goes on with it"
+    }
+}
 
 pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Result<ExitCode, Failure> {
     let mut connection = Connection::open(global).await?;
@@ -24,7 +31,7 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
         // Nothing would ever change: this process performs nothing.
         let operations = Vec::new();
         live.update(&wire::CampaignUpdate { experiments: campaign.experiments, operations, ..Default::default() });
-        note(GONE);
+        note(goes_on(campaign.summary.as_ref()));
         connection.close().await?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -58,7 +65,7 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
     }
     result::show(&found, global.json);
     if found.summary.as_ref().is_some_and(|it| it.phase != "ended") {
-        note(GONE);
+        note(goes_on(found.summary.as_ref()));
     }
     connection.close().await?;
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! The way to drivers: what is owed towards instruments becomes calls, and what drivers answer becomes facts.
 //!
-//! [`session`] decides, without IO, what to ask a driver next; [`convert`] holds the table of what its answers mean;
-//! [`fleet`] carries both out over gRPC, one task an instrument.
+//! `session` decides, without IO, what to ask a driver next; `convert` holds the table of what its answers mean;
+//! `fleet` carries both out over gRPC, one task an instrument.
 
 mod call;
 mod client;

@@ -1,7 +1,7 @@
 //! The port to planners: a campaign in, proposals or an answer out.
 //!
 //! What a planner may see was fixed when the plan was asked for ([`PlanOrder`]), so the same journal always shows it the
-//! same. [`encode`] strips units and names; nothing behind it knows of either.
+//! same. `encode` strips units and names; nothing behind it knows of either.
 
 mod encode;
 pub mod stdio;
