@@ -33,8 +33,11 @@ pub(super) async fn change(global: &Global, arguments: CampaignArguments, change
     if global.json {
         json::line(&json::summary(&summary));
     } else {
-        let running =
-            if summary.running > 0 { format!(", {} experiments still run", summary.running) } else { String::new() };
+        let running = match summary.running {
+            0 => String::new(),
+            1 => ", 1 experiment still runs".to_owned(),
+            several => format!(", {several} experiments still run"),
+        };
         line(&format!("campaign '{}' is {}{running}", summary.name, summary.phase));
     }
     connection.close().await?;

@@ -15,7 +15,8 @@ pub(super) async fn enqueue(global: &Global, arguments: TableArguments) -> Resul
         list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
     } else {
         let numbers: Vec<_> = list.experiments.iter().map(|it| it.number.to_string()).collect();
-        line(&format!("enqueued as experiments {}", numbers.join(", ")));
+        let word = if numbers.len() == 1 { "experiment" } else { "experiments" };
+        line(&format!("enqueued as {word} {}", numbers.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! A campaign as it goes on: a table that grows by a line an experiment, and bars for what runs.
 
-use super::output::{bold, line, lively, measured, note, number, width};
+use super::output::{bold, line, lively, measured, note, number, percent, width};
 use super::{Failure, json};
 use eutectic_proto::control::v1 as wire;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -112,7 +112,7 @@ impl Live {
             State::Unspecified | State::Waiting | State::Running | State::Failed | State::Cancelled => 'x',
         };
         let row = format!("{:>4}{mark}{}", it.number, cells.join("  "));
-        let reason = if it.failure.is_empty() { it.why.clone() } else { it.failure.clone() };
+        let reason = if it.failure.is_empty() { self.why(it) } else { it.failure.clone() };
         let room = width().saturating_sub(row.chars().count() + 2);
         let text = if room >= REASON {
             format!("{row}  {}", cut(&reason, room))
@@ -120,6 +120,17 @@ impl Live {
             format!("{row}\n       {}", cut(&reason, width().saturating_sub(7)))
         };
         self.bars.suspend(|| line(&if it.best { bold(&text) } else { text }));
+    }
+
+    /// Why this point, and what the model expected of it.
+    fn why(&self, it: &wire::Experiment) -> String {
+        let outcome = |name: &str| self.outcomes.iter().any(|column| column.name == name);
+        let expected = it.predicted.iter().find(|it| outcome(&it.name));
+        let expected = expected.map(|it| format!("{} {}", it.name, measured(it.mean, Some(it.sd))));
+        let feasible =
+            (it.has_p_feasible && it.p_feasible < 0.995).then(|| format!("{} feasible", percent(it.p_feasible)));
+        let details: Vec<String> = expected.into_iter().chain(feasible).collect();
+        if details.is_empty() { it.why.clone() } else { format!("{}: {}", it.why, details.join(", ")) }
     }
 
     fn progress(&mut self, operations: &[wire::Operation]) {

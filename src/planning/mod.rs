@@ -87,8 +87,8 @@ fn proposal(encoded: &Encoded, suggestion: &Suggestion) -> Proposal {
     let predicted = encoded.predicted(&suggestion.objectives, &suggestion.constraints);
     let (kind, text) = match suggestion.reason {
         Reason::Initial => (WhyKind::Initial, "space-filling start"),
-        Reason::Improve => (WhyKind::Improve, "expected to be better"),
-        Reason::Feasibility => (WhyKind::Feasibility, "looking for the feasible region"),
+        Reason::Improve => (WhyKind::Improve, "promising"),
+        Reason::Feasibility => (WhyKind::Feasibility, "toward the feasible region"),
         Reason::Spread => (WhyKind::Spread, "where nothing is known yet"),
         Reason::Remeasure => (WhyKind::Remeasure, "the best point again, to be sure of it"),
     };

@@ -22,6 +22,8 @@ const SIGNAL_SPREAD: f64 = 0.5;
 /// The mean and the standard deviation of the logarithm of the noise variance: wide, so that a noiseless outcome is
 /// learnt as closely as one that is all noise.
 const NOISE: (f64, f64) = (-6.0, 3.0);
+/// The same where every reading states its uncertainty: there is little beyond it, unless the readings say otherwise.
+const NOISE_BEYOND_STATED: (f64, f64) = (-10.0, 3.0);
 /// ln sqrt(2 pi).
 const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 
@@ -118,7 +120,7 @@ pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
     let (k, _) = covariance(data, hyper);
     Factor::new(&k).map_or(f64::NEG_INFINITY, |factor| {
         let (_, whitened) = residuals(data, &factor);
-        likelihood(&factor, &whitened) + prior(data.parameters, hyper).0
+        likelihood(&factor, &whitened) + prior(data, hyper).0
     })
 }
 
@@ -151,19 +153,21 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     });
     let mut gradient = kernel.lengthscale_gradient(&features, &data.groups, data.parameters, &inner);
     gradient.extend([signal_gradient, 0.5 * noise * trace]);
-    let (prior, slopes) = prior(data.parameters, hyper);
+    let (prior, slopes) = prior(data, hyper);
     gradient.iter_mut().zip(slopes).for_each(|(entry, slope)| *entry += slope);
     (likelihood(&factor, &whitened) + prior, gradient)
 }
 
 /// The logarithm of the prior density, with its gradient.
-fn prior(parameters: usize, hyper: &Hyper) -> (f64, Vec<f64>) {
-    let mode = lengthscale_mode(parameters);
+fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
+    let mode = lengthscale_mode(data.parameters);
+    let stated = data.known.iter().all(|variance| *variance > 0.0);
+    let noise = if stated { NOISE_BEYOND_STATED } else { NOISE };
     let normals = hyper
         .ln_lengthscales()
         .iter()
         .map(|value| (value - mode, LENGTHSCALE_SPREAD))
-        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (hyper.ln_noise() - NOISE.0, NOISE.1 * NOISE.1)]);
+        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (hyper.ln_noise() - noise.0, noise.1 * noise.1)]);
     let (densities, slopes): (Vec<f64>, Vec<f64>) =
         normals.map(|(distance, variance)| (-0.5 * distance * distance / variance, -distance / variance)).unzip();
     (densities.iter().sum(), slopes)
