@@ -275,7 +275,7 @@ pub struct InstrumentArguments {
 pub enum InstrumentVerb {
     /// Every instrument, where its driver is and how it is
     List,
-    /// Take a quarantined instrument back into service: you have looked at it
+    /// Take a quarantined or halted instrument back into service: you have looked at it
     Release {
         /// The instrument
         instrument: String,

@@ -269,8 +269,17 @@ impl ControlService for ControlServer {
     ) -> Answer<wire::Workcell> {
         let request = request.into_inner();
         let by = if request.by.is_empty() { "a person".to_owned() } else { request.by };
-        let command = Command::ReleaseInstrument { instrument: InstrumentId::new(request.instrument), by };
-        self.submit(&request.request_id, command).await?;
+        let instrument = InstrumentId::new(request.instrument);
+        // A halt is the driver's own, a quarantine ours: a person who has looked means both.
+        let wanted = instrument.clone();
+        let quarantined =
+            move |workcell: &Workcell| workcell.instruments.get(&wanted).is_some_and(|it| it.quarantined.is_some());
+        let quarantined = self.engine.read(quarantined).await.map_err(|error| stopped(&error))?;
+        let halted = self.keeper.clear_halt(&instrument, &by).await;
+        if quarantined || halted == Ok(false) {
+            self.submit(&request.request_id, Command::ReleaseInstrument { instrument, by }).await?;
+        }
+        halted.map_err(|words| invalid(words, "the driver has to answer before its instrument can go on"))?;
         self.get_workcell(tonic::Request::new(wire::GetWorkcellRequest {})).await
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{stopped, view};
 use crate::engine::Handle;
+use crate::gateway::InstrumentView;
 use crate::lab::Keeper;
 use crate::projections::{kind, line, waiting_for};
-use eutectic_core::{CampaignName, ExperimentPhase, Recorded, Workcell};
+use eutectic_core::{CampaignName, ExperimentPhase, InstrumentId, OperationId, Recorded, Workcell};
 use eutectic_proto::control::v1 as wire;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -31,9 +32,9 @@ pub(super) async fn campaign(
     let mut last = None;
     loop {
         seq.borrow_and_update();
-        let progress = keeper.progress();
+        let (progress, instruments) = (keeper.progress(), keeper.instruments());
         let (wanted, known) = (name.clone(), shown.clone());
-        let update = engine.read(move |workcell| update(workcell, &wanted, &progress, &known)).await;
+        let update = engine.read(move |workcell| update(workcell, &wanted, (&progress, &instruments), &known)).await;
         let (update, ended) = match update {
             Err(error) => {
                 // Whoever listens may have gone; there is nobody else to tell.
@@ -69,7 +70,7 @@ type Shown = BTreeMap<u32, u8>;
 fn update(
     workcell: &Workcell,
     name: &CampaignName,
-    progress: &BTreeMap<eutectic_core::OperationId, (f64, String)>,
+    (progress, instruments): (&BTreeMap<OperationId, (f64, String)>, &BTreeMap<InstrumentId, InstrumentView>),
     shown: &Shown,
 ) -> Option<(wire::CampaignUpdate, Shown, bool)> {
     let campaign = workcell.campaigns.get(name)?;
@@ -85,11 +86,21 @@ fn update(
             experiments.push(view::experiment(campaign, experiment));
         }
     }
+    let mut waits = waiting_for(workcell, campaign);
+    let unbegun = workcell.operations.values().filter(|it| it.dispatch.campaign == *name && it.started_at.is_none());
+    for instrument in unbegun.map(|it| &it.dispatch.instrument).collect::<BTreeSet<_>>() {
+        let readiness = instruments.get(instrument).map_or("", |it| it.readiness.as_str());
+        if readiness.starts_with("halted") {
+            waits.push(format!(
+                "{instrument} is {readiness}; once you have looked, `eutectic instrument release {instrument}`"
+            ));
+        }
+    }
     let update = wire::CampaignUpdate {
         summary: Some(view::summary(campaign)),
         experiments,
         operations: view::operations(workcell, progress, Some(name)),
-        waiting_for: waiting_for(workcell, campaign),
+        waiting_for: waits,
     };
     Some((update, now_shown, campaign.ended()))
 }

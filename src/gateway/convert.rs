@@ -31,7 +31,8 @@ pub(super) fn refused(fault: &wire::Fault) -> Refused {
         "STALE_TOKEN" | "LEASE_EXPIRED" | "LEASE_HELD" => Refused::Fence,
         // What ran under this id was something else: nobody here can say what.
         "OPERATION_ID_REUSED" => Refused::Never(Ended::Unknown { reason: fault.message.clone() }),
-        _ if fault.retry() == Retry::SameId => Refused::Later,
+        // Not accepted, and nobody's fault: a halt, an open door, an empty bottle. It waits until a person has seen to it.
+        _ if matches!(fault.retry(), Retry::SameId | Retry::AfterPerson) => Refused::Later,
         _ => Refused::Never(Ended::Failed { fault: of_wire(fault), sample: SampleEffect::None }),
     }
 }

@@ -161,6 +161,26 @@ impl Fleet {
         Ok(status.message)
     }
 
+    /// Lets an instrument go on after a halt, in the name of the person who has looked at it. Returns whether it was halted.
+    ///
+    /// # Errors
+    /// In words, where the driver can't be reached or refuses.
+    pub async fn clear_halt(&self, instrument: &InstrumentId, person: &str) -> Result<bool, String> {
+        let mut client = InstrumentServiceClient::new(self.reach(instrument)?);
+        let request = wire::GetStatusRequest { instrument: instrument.to_string() };
+        let status = in_time(CALL_TIMEOUT, client.get_status(request)).await?.status.unwrap_or_default();
+        if status.halt_id.is_empty() {
+            return Ok(false);
+        }
+        let request = wire::ClearHaltRequest {
+            instrument: instrument.to_string(),
+            halt_id: status.halt_id,
+            person: person.to_owned(),
+            statement: "released by the person's command".to_owned(),
+        };
+        in_time(CALL_TIMEOUT, client.clear_halt(request)).await.map(|_| true)
+    }
+
     /// What a simulated instrument would have measured without noise; `None` where nobody knows.
     pub async fn truth(&self, instrument: &InstrumentId, operation: &OperationId) -> Option<BTreeMap<String, Value>> {
         let mut client = SimulationServiceClient::new(self.reach(instrument).ok()?);

@@ -243,6 +243,13 @@ fn a_refusal_ends_it_waits_or_fences_as_its_reason_says() {
         wire::Fault { reason: "BUSY".into(), retry: wire::fault::Retry::SameId.into(), ..wire::Fault::default() };
     assert!(talk.answer(execute, Err(CallError::Refused(Box::new(busy)))).is_empty());
     assert!(matches!(talk.later().1, Call::Execute(_) | Call::Get(_)));
+    let (mut talk, execute) = send();
+    let halted = wire::Fault {
+        reason: "HALTED".into(),
+        retry: wire::fault::Retry::AfterPerson.into(),
+        ..wire::Fault::default()
+    };
+    assert!(talk.answer(execute, Err(CallError::Refused(Box::new(halted)))).is_empty(), "it waits for a person");
 }
 
 #[test]

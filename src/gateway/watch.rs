@@ -22,8 +22,11 @@ pub(super) async fn watch(channel: Channel, instrument: InstrumentId, view: Arc<
             Some(Event::Status(status)) => {
                 let readiness = status.readiness().as_str_name().trim_start_matches("READINESS_").to_lowercase();
                 let shown = view.instruments.entry(instrument.clone()).or_default();
-                shown.readiness =
-                    if status.message.is_empty() { readiness } else { format!("{readiness}: {}", status.message) };
+                shown.readiness = match status.message {
+                    words if words.is_empty() => readiness,
+                    words if words.starts_with(&readiness) => words,
+                    words => format!("{readiness}: {words}"),
+                };
             }
             Some(Event::Progress(progress)) => {
                 // Only of what is attended: an entry is made by an answer and goes with the obligation.

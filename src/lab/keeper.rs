@@ -177,6 +177,29 @@ impl Keeper {
         self.simulated.starts().ok()
     }
 
+    /// Lets an instrument go on after a halt. Returns whether it was halted.
+    ///
+    /// # Errors
+    /// In words, where no lab is known, or the driver can't be reached or refuses.
+    pub async fn clear_halt(&self, instrument: &InstrumentId, person: &str) -> Result<bool, String> {
+        let (_, fleet, _reports) = self.known_lab()?;
+        fleet.clear_halt(instrument, person).await
+    }
+
+    /// The lab in use, or else the one that was used last; and what its fleet reports, where that is a new one.
+    fn known_lab(&self) -> Result<(LabSpec, Fleet, Option<mpsc::Receiver<GatewayReport>>), String> {
+        Ok(match self.current() {
+            Some(current) => (current.spec, current.fleet, None),
+            None => {
+                let path = std::fs::read_to_string(&self.last)
+                    .map_err(|_| "no lab is known here: no campaign has used one".to_owned())?;
+                let file = load_lab(Path::new(path.trim())).map_err(|report| report.to_string())?;
+                let (fleet, reports) = self.fleet_of(&file.spec);
+                (file.spec, fleet, Some(reports))
+            }
+        })
+    }
+
     /// Halts these instruments, or all of the lab: straight to the drivers, without engine, lease or journal.
     ///
     /// # Errors
@@ -186,16 +209,7 @@ impl Keeper {
         wanted: &[InstrumentId],
         reason: &str,
     ) -> Result<Vec<(InstrumentId, Result<String, String>)>, String> {
-        let (spec, fleet, _reports) = match self.current() {
-            Some(current) => (current.spec, current.fleet, None),
-            None => {
-                let path = std::fs::read_to_string(&self.last)
-                    .map_err(|_| "no lab is known here: no campaign has used one".to_owned())?;
-                let file = load_lab(Path::new(path.trim())).map_err(|report| report.to_string())?;
-                let (fleet, reports) = self.fleet_of(&file.spec);
-                (file.spec, fleet, Some(reports))
-            }
-        };
+        let (spec, fleet, _reports) = self.known_lab()?;
         let names: Vec<_> = spec.instruments.into_iter().map(|it| it.name).collect();
         if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
             return Err(format!("there is no instrument '{unknown}' in the lab"));

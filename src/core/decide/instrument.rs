@@ -66,7 +66,7 @@ pub(super) fn release(workcell: &Workcell, name: InstrumentId, by: String) -> Re
     let known = known(workcell, &name)?;
     if known.quarantined.is_none() {
         return Err(Rejection::new(
-            format!("instrument '{name}' is not quarantined"),
+            format!("instrument '{name}' is neither quarantined nor halted"),
             "`eutectic status` shows which are",
         ));
     }
