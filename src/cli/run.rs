@@ -80,8 +80,8 @@ async fn follow(global: &Global, campaign: &wire::Campaign, created: bool, clien
     if !created && !global.json {
         let open = lab.operations.iter().filter(|it| it.campaign == summary.name).count();
         note(&format!(
-            "going on with campaign '{}': {} experiments have ended, {open} operations are asked about",
-            summary.name, summary.experiments
+            "going on with campaign '{}': {} of {} experiments used, operations under way: {open}",
+            summary.name, summary.used, summary.budget
         ));
     }
     live.head(campaign, &lab.instruments);
