@@ -4,6 +4,7 @@
 //! reflection come with it: [`crate::machine`] decides, this module carries out.
 
 mod call;
+mod describe;
 mod keeper;
 mod serve;
 mod service;
@@ -12,18 +13,22 @@ mod status;
 mod tests;
 
 pub use call::Call;
+pub use describe::{CapabilityBuilder, InstrumentBuilder, Literal, capability, instrument};
 pub use serve::{Options, ServeError, serve, serve_with};
 /// Makes a trait's functions async; [`Driver`] is implemented under it.
 pub use tonic::async_trait;
 
-use crate::machine::{Arguments, Manifest, Outcome, Probe, StatusReport, StopReason};
-use crate::wire::{Fault, Operation};
+pub use crate::machine::{Arguments, Manifest, ManifestError, Outcome, Probe, StatusReport, StopReason};
+pub use crate::wire::{Fault, Operation, SampleEffect};
 
 /// An instrument, in its vendor's code.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
     /// What it is and what it can do. Pure: the same at every call, without asking the hardware.
-    fn manifest(&self) -> Manifest;
+    ///
+    /// # Errors
+    /// What [`instrument`] finds wrong with it: the driver is not served then.
+    fn manifest(&self) -> Result<Manifest, ManifestError>;
 
     /// Its state now. Asked for once a second; the default is ready.
     async fn status(&self) -> StatusReport {

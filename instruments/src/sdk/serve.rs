@@ -4,7 +4,7 @@ use super::Driver;
 use super::keeper::{Clock, Input, Keeper, guarded};
 use super::service::{Calls, Service};
 use crate::journal::{Journal, JournalError, RedbJournal};
-use crate::machine::{Arguments, Boot, Machine, OpenError, Report, Rules};
+use crate::machine::{Arguments, Boot, Machine, ManifestError, OpenError, Report, Rules};
 use crate::wire::Fault;
 use crate::wire::instrument_service_server::InstrumentServiceServer;
 use std::collections::BTreeMap;
@@ -56,6 +56,9 @@ pub enum ServeError {
     /// The journal can't be used; a driver without memory must not serve.
     #[error("the driver's journal: {0}")]
     Journal(#[from] JournalError),
+    /// The description breaks the contract.
+    #[error("the instrument's description: {0}")]
+    Manifest(#[from] ManifestError),
     /// The journal is not this instrument's.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -93,7 +96,7 @@ pub async fn serve_with<D: Driver>(
     options: Options,
     more: impl FnOnce(Routes) -> Routes,
 ) -> Result<(), ServeError> {
-    let manifest = driver.manifest();
+    let manifest = driver.manifest()?;
     let mut journal = RedbJournal::open(&options.folder)?;
     let clock = Clock::start();
     let boot = Boot {

@@ -1,16 +1,19 @@
 //! A small driver, served in this process and called over a socket.
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test fails by panicking")]
 
-use super::{Call, Driver, Options, async_trait, serve};
-use crate::machine::{Manifest, Outcome, StopReason};
+use super::{
+    Call, Driver, Manifest, ManifestError, Options, Outcome, StopReason, async_trait, capability, instrument, serve,
+};
 use crate::wire::instrument_service_client::InstrumentServiceClient;
 use crate::wire::operation::State;
-use crate::wire::{self, Capability, Fault, FieldSpec, Instrument, Operation};
+use crate::wire::{self, Fault, Operation};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Waves, unless it is told to trip.
 struct Waver {
@@ -19,36 +22,9 @@ struct Waver {
 
 #[async_trait]
 impl Driver for Waver {
-    fn manifest(&self) -> Manifest {
-        let how = FieldSpec {
-            id: "how".into(),
-            required: true,
-            domain: Some(wire::field_spec::Domain::Text(wire::TextDomain { max_length: 20, ..Default::default() })),
-            ..Default::default()
-        };
-        let wave = Capability {
-            id: "waver.wave".into(),
-            version: "1.0.0".into(),
-            parameters: vec![how],
-            effect: wire::capability::Effect::Once.into(),
-            probe: wire::capability::Probe::None.into(),
-            abortable: true,
-            max_duration: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
-            ..Default::default()
-        };
-        let vendor = |text: &str| text.to_owned();
-        Manifest::new(Instrument {
-            id: "waver".into(),
-            display_name: vendor("Waver"),
-            vendor: vendor("Tests"),
-            model: vendor("W1"),
-            driver_version: vendor("1.0.0"),
-            contract_version: vendor("1.0"),
-            max_concurrency: 1,
-            capabilities: vec![wave],
-            ..Default::default()
-        })
-        .unwrap()
+    fn manifest(&self) -> Result<Manifest, ManifestError> {
+        let wave = capability("waver.wave").text("how", 20).abortable().takes(MINUTE, MINUTE);
+        instrument("waver", "Waver").made_by("Tests", "W1", "1").can(wave).build()
     }
 
     async fn run(&self, mut call: Call) -> Result<Outcome, Fault> {

@@ -1,14 +1,13 @@
 //! A flow reactor: pumps, a heated coil, and a vial that takes the outlet once it is steady.
 
-use super::instrument::{Model, Prepared, bad_request, quantity_field};
+use super::instrument::{Model, Prepared, bad_request, described};
 use super::snar::{Conditions, outlet};
 use super::world::World;
 use crate::machine::{Arguments, Manifest, ManifestError};
-use crate::wire::capability::{Effect, Probe};
-use crate::wire::field_spec::Domain;
+use crate::sdk::capability;
 use crate::wire::value::Kind;
-use crate::wire::{Capability, Context, Fault, FieldSpec, Instrument, Measurement, Operation, Rule, SampleDomain};
-use crate::wire::{SampleEffect, Value};
+use crate::wire::{Context, Fault, Measurement, Operation, SampleEffect, Value};
+use std::time::Duration;
 
 const CAPABILITY: &str = "flow_reactor.react";
 /// mol/L of the two stocks.
@@ -21,48 +20,22 @@ const STEADY: f64 = 3.0;
 pub(super) struct FlowReactor;
 
 impl Model for FlowReactor {
-    fn manifest(&self, instrument: &str, simulated: Instrument) -> Result<Manifest, ManifestError> {
-        let parameter = |id: &str, name: &str, unit: &str, minimum, maximum| FieldSpec {
-            display_name: name.to_owned(),
-            ..quantity_field(id, unit, minimum, maximum, false)
-        };
-        let sample = FieldSpec {
-            id: "sample".to_owned(),
-            display_name: "Vial with the outlet".to_owned(),
-            required: true,
-            domain: Some(Domain::Sample(SampleDomain { labware_type: "vial".to_owned() })),
-            ..FieldSpec::default()
-        };
-        let react = Capability {
-            id: CAPABILITY.to_owned(),
-            version: "1.0.0".to_owned(),
-            display_name: "React in flow".to_owned(),
-            description: "Runs difluoronitrobenzene and pyrrolidine through the coil and fills a vial.".to_owned(),
-            parameters: vec![
-                parameter("residence_time", "Residence time", "min", 0.5, 2.0),
-                parameter("equivalents", "Pyrrolidine per difluoronitrobenzene", "1", 1.0, 5.0),
-                parameter("concentration", "Difluoronitrobenzene after mixing", "mol/L", 0.1, 0.5),
-                parameter("temperature", "Coil temperature", "Cel", 30.0, 120.0),
-            ],
-            outputs: vec![sample],
-            rules: vec![Rule {
-                expression: "concentration / 1.0 + equivalents * concentration / 2.0 <= 1.0".to_owned(),
-                message: "the two stocks can't be mixed that strong".to_owned(),
-            }],
-            effect: Effect::Once.into(),
-            probe: Probe::Exact.into(),
-            abortable: true,
-            typical_duration: Some(prost_types::Duration { seconds: 300, nanos: 0 }),
-            max_duration: Some(prost_types::Duration { seconds: 1800, nanos: 0 }),
-            ..Capability::default()
-        };
-        Manifest::new(Instrument {
-            id: instrument.to_owned(),
-            display_name: "Simulated flow reactor".to_owned(),
-            model: "flow reactor".to_owned(),
-            capabilities: vec![react],
-            ..simulated
-        })
+    fn manifest(&self, name: &str) -> Result<Manifest, ManifestError> {
+        let react = capability(CAPABILITY)
+            .described("Runs difluoronitrobenzene and pyrrolidine through the coil and fills a vial.")
+            .quantity("residence_time", "min", 0.5..=2.0)
+            .quantity("equivalents", "1", 1.0..=5.0)
+            .quantity("concentration", "mol/L", 0.1..=0.5)
+            .quantity("temperature", "Cel", 30.0..=120.0)
+            .rule(
+                "concentration / 1.0 + equivalents * concentration / 2.0 <= 1.0",
+                "the two stocks can't be mixed that strong",
+            )
+            .brings_sample("sample", "vial")
+            .abortable()
+            .probed()
+            .takes(Duration::from_secs(300), Duration::from_secs(1800));
+        described(name, "Simulated flow reactor", "flow reactor").can(react).build()
     }
 
     fn check(&self, arguments: &Arguments) -> Result<(), Fault> {

@@ -1,17 +1,15 @@
 //! An HPLC: it knows peaks, and nothing of what they are good for.
 
-use super::instrument::{Model, Prepared, bad_request, quantity_field};
+use super::instrument::{Model, Prepared, bad_request, described};
 use super::noise::generator;
 use super::world::World;
 use crate::machine::{Arguments, Manifest, ManifestError};
-use crate::wire::capability::{Effect, Probe};
-use crate::wire::field_spec::Domain;
+use crate::sdk::capability;
 use crate::wire::series::Column;
-use crate::wire::series_domain::Axis;
 use crate::wire::value::Kind;
-use crate::wire::{Capability, Context, Fault, FieldSpec, Instrument, Measurement, Operation, Quantity, SampleDomain};
-use crate::wire::{SampleEffect, Series, SeriesDomain, Value};
+use crate::wire::{Context, Fault, Measurement, Operation, Quantity, SampleEffect, Series, Value};
 use rand_distr::{Distribution as _, StandardNormal};
+use std::time::Duration;
 
 const CAPABILITY: &str = "hplc.assay";
 /// Standard deviation of each concentration relative to itself; stated with it.
@@ -28,42 +26,18 @@ const CHROMATOGRAM_STEP_MIN: f64 = 0.02;
 pub(super) struct Hplc;
 
 impl Model for Hplc {
-    fn manifest(&self, instrument: &str, simulated: Instrument) -> Result<Manifest, ManifestError> {
-        let sample = FieldSpec {
-            id: "sample".to_owned(),
-            required: true,
-            domain: Some(Domain::Sample(SampleDomain { labware_type: "vial".to_owned() })),
-            ..FieldSpec::default()
-        };
-        let axis = |id: &str, unit: &str| Axis { id: id.to_owned(), unit: unit.to_owned() };
-        let chromatogram = FieldSpec {
-            id: "chromatogram".to_owned(),
-            domain: Some(Domain::Series(SeriesDomain { axes: vec![axis("time", "min"), axis("signal", "1")] })),
-            ..FieldSpec::default()
-        };
+    fn manifest(&self, name: &str) -> Result<Manifest, ManifestError> {
+        let assay = capability(CAPABILITY)
+            .described("Injects a little of a vial and integrates the peaks.")
+            .sample("sample", "vial")
+            .repeatable()
+            .abortable()
+            .probed()
+            .takes(Duration::from_secs(300), Duration::from_secs(1800));
         let species = super::snar::Outlet::default().species();
-        let peaks = species.iter().map(|(name, _)| quantity_field(name, "mol/L", 0.0, 10.0, true));
-        let assay = Capability {
-            id: CAPABILITY.to_owned(),
-            version: "1.0.0".to_owned(),
-            display_name: "Assay a vial".to_owned(),
-            description: "Injects a little of a vial and integrates the peaks.".to_owned(),
-            parameters: vec![sample],
-            outputs: peaks.chain([chromatogram]).collect(),
-            effect: Effect::Repeatable.into(),
-            probe: Probe::Exact.into(),
-            abortable: true,
-            typical_duration: Some(prost_types::Duration { seconds: 300, nanos: 0 }),
-            max_duration: Some(prost_types::Duration { seconds: 1800, nanos: 0 }),
-            ..Capability::default()
-        };
-        Manifest::new(Instrument {
-            id: instrument.to_owned(),
-            display_name: "Simulated HPLC".to_owned(),
-            model: "HPLC".to_owned(),
-            capabilities: vec![assay],
-            ..simulated
-        })
+        let assay = species.iter().fold(assay, |assay, (name, _)| assay.brings_uncertain(name, "mol/L", 0.0..=10.0));
+        let assay = assay.brings_series("chromatogram", &[("time", "min"), ("signal", "1")]);
+        described(name, "Simulated HPLC", "HPLC").can(assay).build()
     }
 
     fn prepare(&self, operation: &Operation, context: &Context, world: &World) -> Result<Prepared, Fault> {

@@ -2,13 +2,10 @@
 
 use super::world::{Activity, World, WorldError};
 use crate::machine::{Arguments, Manifest, ManifestError, Outcome, Probe, StopReason};
-use crate::sdk::{Call, Driver, async_trait};
+use crate::sdk::{self, Call, Driver, InstrumentBuilder, async_trait};
 use crate::wire::fault::{Category, Retry};
-use crate::wire::field_spec::Domain;
 use crate::wire::instrument::TimeMode;
-use crate::wire::{
-    ConformanceLevel, Context, Fault, FieldSpec, Instrument, Measurement, Operation, QuantityDomain, SampleEffect,
-};
+use crate::wire::{ConformanceLevel, Context, Fault, Measurement, Operation, SampleEffect};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +14,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is special about one kind of instrument.
 pub(super) trait Model: Send + Sync + 'static {
-    fn manifest(&self, instrument: &str, simulated: Instrument) -> Result<Manifest, ManifestError>;
+    fn manifest(&self, name: &str) -> Result<Manifest, ManifestError>;
 
     fn check(&self, _arguments: &Arguments) -> Result<(), Fault> {
         Ok(())
@@ -55,16 +52,13 @@ pub(super) struct Simulated<M> {
 }
 
 /// What every simulated instrument says of itself.
-pub(super) fn described() -> Instrument {
-    Instrument {
-        vendor: "Eutectic".to_owned(),
-        driver_version: env!("CARGO_PKG_VERSION").to_owned(),
-        contract_version: "1.0".to_owned(),
-        conformance_level: ConformanceLevel::Data.into(),
-        time_mode: TimeMode::Simulated.into(),
-        max_concurrency: 1,
-        ..Instrument::default()
-    }
+pub(super) fn described(name: &str, display_name: &str, model: &str) -> InstrumentBuilder {
+    sdk::instrument(name, display_name).made_by("Eutectic", model, "").driver_version(env!("CARGO_PKG_VERSION")).with(
+        |instrument| {
+            instrument.conformance_level = ConformanceLevel::Data.into();
+            instrument.time_mode = TimeMode::Simulated.into();
+        },
+    )
 }
 
 fn now_ms() -> i64 {
@@ -98,8 +92,8 @@ impl<M: Model> Simulated<M> {
 
 #[async_trait]
 impl<M: Model> Driver for Simulated<M> {
-    fn manifest(&self) -> Manifest {
-        self.manifest.clone()
+    fn manifest(&self) -> Result<Manifest, ManifestError> {
+        Ok(self.manifest.clone())
     }
 
     fn check(&self, _capability: &str, arguments: &Arguments) -> Result<(), Fault> {
@@ -161,21 +155,6 @@ fn stage(stages: &'static [&'static str], fraction: f64) -> &'static str {
     )]
     let at = (fraction.clamp(0.0, 1.0) * stages.len() as f64) as usize;
     stages.get(at.min(stages.len().saturating_sub(1))).copied().unwrap_or_default()
-}
-
-pub(super) fn quantity_field(id: &str, unit: &str, minimum: f64, maximum: f64, states_uncertainty: bool) -> FieldSpec {
-    FieldSpec {
-        id: id.to_owned(),
-        required: true,
-        domain: Some(Domain::Quantity(QuantityDomain {
-            unit: unit.to_owned(),
-            minimum,
-            maximum,
-            resolution: 0.0,
-            states_uncertainty,
-        })),
-        ..FieldSpec::default()
-    }
 }
 
 /// Nothing was done: these arguments can't work.

@@ -3,7 +3,7 @@
 use super::SPEED_DEFAULT;
 use super::flow_reactor::FlowReactor;
 use super::hplc::Hplc;
-use super::instrument::{Defect, Model, SharedTruth, Simulated, described};
+use super::instrument::{Defect, Model, SharedTruth, Simulated};
 use super::world::{World, WorldError};
 use crate::machine::{ManifestError, Reason};
 use crate::sdk::{Options, ServeError, serve_with};
@@ -91,7 +91,7 @@ async fn serve_model<M: Model>(model: M, options: SimulatedOptions) -> Result<()
         Some(other) => return Err(SimulatedError::Fault(other.to_owned())),
     };
     let world = World::open(&options.world, &options.instrument)?;
-    let manifest = model.manifest(&options.instrument, described())?;
+    let manifest = model.manifest(&options.instrument)?;
     let driver = Arc::new(Simulated { model, manifest, world, speed, defect });
     let truth = Simulation { instrument: options.instrument, truth: Arc::clone(&driver) as SharedTruth };
     let options = Options {
