@@ -4,10 +4,12 @@
 //!   without IO, clock or threads. A simulator can drive it, crashes included.
 //! - [`journal`]: where the machine's records become durable.
 //! - [`sdk`]: the [`sdk::Driver`] trait that a vendor writes, and [`sdk::serve`], the gRPC shell around the machine.
+//! - [`child`]: a driver in any language, as a child process behind the same shell.
 //! - [`simulated`]: a flow reactor and an HPLC without hardware, for examples, tests and first steps.
 //!
 //! The contract itself is `proto/eutectic/instrument/v1/instrument.proto`.
 
+pub mod child;
 pub mod journal;
 pub mod machine;
 pub mod sdk;

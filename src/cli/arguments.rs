@@ -293,11 +293,35 @@ pub struct DriverArguments {
 /// The verbs of `driver`.
 #[derive(Debug, Subcommand)]
 pub enum DriverVerb {
+    /// Serve a driver in any language: a child process that speaks JSON lines
+    #[command(after_help = "  eutectic driver host --folder bath -- python3 bath.py
+The journal, leases, validation and 'exactly once' are kept here; the child does what it is told, once.
+The lines are described in instruments/HOST.md.")]
+    Host(HostArguments),
     /// Serve an instrument without hardware
     Simulated(SimulatedArguments),
 }
 
 /// Arguments of `driver simulated`.
+#[derive(Debug, Args)]
+pub struct HostArguments {
+    /// The driver's own folder: its journal
+    #[arg(long, value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Where it listens; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:50051")]
+    pub listen: std::net::SocketAddr,
+    /// Where to write its address and its process
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+    /// End when nobody has called for so many seconds
+    #[arg(long, value_name = "S")]
+    pub idle_exit_s: Option<u64>,
+    /// The child program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct SimulatedArguments {
     /// What it is: flow_reactor or hplc

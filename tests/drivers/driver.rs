@@ -17,9 +17,9 @@ type Client = InstrumentServiceClient<Channel>;
 
 pub(super) struct Driver {
     folder: Arc<tempfile::TempDir>,
-    kind: &'static str,
-    speed: f64,
-    more: Vec<String>,
+    name: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Child,
     address: String,
 }
@@ -49,6 +49,17 @@ pub(super) fn set(request: &mut wire::ExecuteRequest, id: &str, value: f64, unit
     *place = argument(id, quantity(value, unit));
 }
 
+/// Its own folder and the file with its address are told before everything that belongs to its kind.
+fn command_of(folder: &Path, name: &str, arguments: &[String], environment: &[(String, String)]) -> Command {
+    let (verb, arguments) = arguments.split_first().unwrap();
+    std::fs::create_dir_all(folder.join(name)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
+    command.args(["driver", verb]).arg("--folder").arg(folder.join(name));
+    command.arg("--address-file").arg(folder.join(format!("{name}.address"))).args(arguments);
+    command.envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
 impl Driver {
     pub(super) fn start(kind: &'static str, speed: f64) -> Self {
         Self::start_with(kind, speed, &[])
@@ -60,36 +71,51 @@ impl Driver {
 
     /// Another instrument at the same bench.
     pub(super) fn beside(other: &Self, kind: &'static str) -> Self {
-        Self::within(Arc::clone(&other.folder), kind, other.speed, &[])
+        Self::within(Arc::clone(&other.folder), kind, 6_000.0, &[])
     }
 
     fn within(folder: Arc<tempfile::TempDir>, kind: &'static str, speed: f64, more: &[&str]) -> Self {
-        let more: Vec<String> = more.iter().map(|&it| it.to_owned()).collect();
-        let mut command = Self::command_for(folder.path(), kind, speed, &more);
-        let child = command.spawn().unwrap();
-        let mut driver = Self { folder, kind, speed, more, child, address: String::new() };
+        let world = folder.path().join("world");
+        std::fs::create_dir_all(&world).unwrap();
+        let mut arguments =
+            vec!["simulated".to_owned(), "--kind".into(), kind.into(), "--instrument".into(), kind.into()];
+        arguments.extend(["--speed".to_owned(), speed.to_string(), "--world".into(), world.display().to_string()]);
+        arguments.extend(more.iter().map(|&it| it.to_owned()));
+        Self::spawned(folder, kind, arguments, &[])
+    }
+
+    /// A child program behind `eutectic driver host`.
+    pub(super) fn host(
+        folder: Arc<tempfile::TempDir>,
+        name: &str,
+        program: &[String],
+        environment: &[(String, String)],
+    ) -> Self {
+        let mut arguments = vec!["host".to_owned(), "--listen".into(), "127.0.0.1:0".into(), "--".into()];
+        arguments.extend(program.iter().cloned());
+        Self::spawned(folder, name, arguments, environment)
+    }
+
+    fn spawned(
+        folder: Arc<tempfile::TempDir>,
+        name: &str,
+        arguments: Vec<String>,
+        environment: &[(String, String)],
+    ) -> Self {
+        let environment = environment.to_vec();
+        let child = command_of(folder.path(), name, &arguments, &environment).spawn().unwrap();
+        let mut driver = Self { folder, name: name.to_owned(), arguments, environment, child, address: String::new() };
         driver.found();
         driver
     }
 
-    fn command_for(folder: &Path, kind: &str, speed: f64, more: &[String]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
-        command.args(["driver", "simulated", "--kind", kind, "--instrument", kind, "--speed", &speed.to_string()]);
-        command.arg("--folder").arg(folder.join(kind)).arg("--world").arg(folder.join("world"));
-        command.arg("--address-file").arg(folder.join(format!("{kind}.address"))).args(more);
-        std::fs::create_dir_all(folder.join(kind)).unwrap();
-        std::fs::create_dir_all(folder.join("world")).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command
-    }
-
     /// The command that started it.
     pub(super) fn command(&self) -> Command {
-        Self::command_for(self.folder.path(), self.kind, self.speed, &self.more)
+        command_of(self.folder.path(), &self.name, &self.arguments, &self.environment)
     }
 
     fn address_file(&self) -> PathBuf {
-        self.folder.path().join(format!("{}.address", self.kind))
+        self.folder.path().join(format!("{}.address", self.name))
     }
 
     fn found(&mut self) {
@@ -121,7 +147,7 @@ impl Driver {
     }
 
     pub(super) fn name(&self) -> &str {
-        self.kind
+        &self.name
     }
 
     pub(super) fn address(&self) -> &str {
@@ -134,13 +160,13 @@ impl Driver {
 
     /// Physical starts by the hardware's own count.
     pub(super) fn starts(&self) -> usize {
-        let path = self.folder.path().join("world").join(format!("{}.starts", self.kind));
+        let path = self.folder.path().join("world").join(format!("{}.starts", self.name));
         std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
     }
 
     pub(super) fn lease_request(&self, holder: &str, epoch: i64) -> wire::AcquireLeaseRequest {
         wire::AcquireLeaseRequest {
-            instrument: self.kind.into(),
+            instrument: self.name.clone(),
             holder: holder.into(),
             holder_epoch: epoch,
             ttl: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
@@ -154,7 +180,7 @@ impl Driver {
 
     fn execute(&self, id: &str, token: i64, capability: &str, arguments: Vec<wire::Argument>) -> wire::ExecuteRequest {
         wire::ExecuteRequest {
-            instrument: self.kind.into(),
+            instrument: self.name.clone(),
             operation_id: id.into(),
             fencing_token: token,
             capability: capability.into(),
@@ -164,6 +190,24 @@ impl Driver {
             context: Some(wire::Context { campaign: "test".into(), experiment: 1, attempt: 1, ..Default::default() }),
             ..Default::default()
         }
+    }
+
+    /// An operation without arguments.
+    pub(super) fn bare(&self, id: &str, token: i64, capability: &str) -> wire::ExecuteRequest {
+        self.execute(id, token, capability, Vec::new())
+    }
+
+    /// An operation with one number.
+    pub(super) fn quantity(
+        &self,
+        id: &str,
+        token: i64,
+        capability: &str,
+        name: &str,
+        value: f64,
+        unit: &str,
+    ) -> wire::ExecuteRequest {
+        self.execute(id, token, capability, vec![argument(name, quantity(value, unit))])
     }
 
     /// A reaction of so many minutes.
@@ -187,7 +231,7 @@ impl Driver {
     pub(super) async fn ended(&self, client: &mut Client, id: &str) -> wire::Operation {
         for _ in 0..60 {
             let request = wire::GetOperationRequest {
-                instrument: self.kind.into(),
+                instrument: self.name.clone(),
                 operation_id: id.into(),
                 last_seen_sequence: i64::MAX,
                 wait: Some(prost_types::Duration { seconds: 1, nanos: 0 }),

@@ -7,6 +7,7 @@
 )]
 
 mod driver;
+mod host;
 mod proxy;
 
 use driver::{Driver, reason};

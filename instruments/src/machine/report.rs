@@ -28,6 +28,9 @@ impl Machine {
                 }
                 self.proceed(operation_id);
             }
+            Report::Finished { operation_id, result: Err(fault) } if fault.reason == Reason::Interrupted.name() => {
+                self.interrupted(&operation_id);
+            }
             Report::Finished { operation_id, result } => self.ended(&operation_id, result),
             Report::Probed { operation_id, probe } => self.probed(&operation_id, probe),
             Report::Status(status) => {
