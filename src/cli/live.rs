@@ -58,7 +58,8 @@ impl Live {
         line(&format!("{} experiments at most, seed {}{past}", summary.budget, summary.seed));
         for it in instruments {
             let process = if it.pid > 0 { format!(", process {}", it.pid) } else { String::new() };
-            line(&format!("  {}: {} at {}{process}", it.name, it.display_name, it.address));
+            let place = if it.address.is_empty() { String::new() } else { format!(" at {}{process}", it.address) };
+            line(&format!("  {}: {}{place}", it.name, it.display_name));
         }
         line("");
         let (names, units) = (self.heading(|it| &it.name, |it| &it.name), self.heading(|it| &it.unit, |it| &it.unit));

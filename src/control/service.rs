@@ -2,6 +2,7 @@
 
 use super::{accepted, add, check, invalid, refused, result, stopped, table, view, watch};
 use crate::engine::Handle;
+use crate::gateway::View;
 use crate::lab::Keeper;
 use eutectic_core::{
     Campaign, CampaignName, Command, ExperimentNumber, InstrumentId, Rejection, Reply, Request, RequestId, Ticket,
@@ -139,7 +140,7 @@ fn pick<'a>(workcell: &'a Workcell, name: &str) -> Result<&'a Campaign, Rejectio
 #[tonic::async_trait]
 impl ControlService for ControlServer {
     async fn get_workcell(&self, _: tonic::Request<wire::GetWorkcellRequest>) -> Answer<wire::Workcell> {
-        let (progress, fleet) = (self.keeper.progress(), self.keeper.instruments());
+        let View { progress, instruments: fleet } = self.keeper.view();
         let data = self.data.display().to_string();
         let seq = *self.engine.seq().borrow();
         let shown = self.engine.read(move |workcell| wire::Workcell {

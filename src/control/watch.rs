@@ -2,10 +2,10 @@
 
 use super::{stopped, view};
 use crate::engine::Handle;
-use crate::gateway::InstrumentView;
+use crate::gateway::View;
 use crate::lab::Keeper;
 use crate::projections::{kind, line, waiting_for};
-use eutectic_core::{CampaignName, ExperimentPhase, InstrumentId, OperationId, Recorded, Workcell};
+use eutectic_core::{CampaignName, ExperimentPhase, Recorded, Workcell};
 use eutectic_proto::control::v1 as wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,9 +32,9 @@ pub(super) async fn campaign(
     let mut last = None;
     loop {
         seq.borrow_and_update();
-        let (progress, instruments) = (keeper.progress(), keeper.instruments());
+        let view = keeper.view();
         let (wanted, known) = (name.clone(), shown.clone());
-        let update = engine.read(move |workcell| update(workcell, &wanted, (&progress, &instruments), &known)).await;
+        let update = engine.read(move |workcell| update(workcell, &wanted, &view, &known)).await;
         let (update, ended) = match update {
             Err(error) => {
                 // Whoever listens may have gone; there is nobody else to tell.
@@ -70,7 +70,7 @@ type Shown = BTreeMap<u32, u8>;
 fn update(
     workcell: &Workcell,
     name: &CampaignName,
-    (progress, instruments): (&BTreeMap<OperationId, (f64, String)>, &BTreeMap<InstrumentId, InstrumentView>),
+    seen: &View,
     shown: &Shown,
 ) -> Option<(wire::CampaignUpdate, Shown, bool)> {
     let campaign = workcell.campaigns.get(name)?;
@@ -89,7 +89,7 @@ fn update(
     let mut waits = waiting_for(workcell, campaign);
     let unbegun = workcell.operations.values().filter(|it| it.dispatch.campaign == *name && it.started_at.is_none());
     for instrument in unbegun.map(|it| &it.dispatch.instrument).collect::<BTreeSet<_>>() {
-        let readiness = instruments.get(instrument).map_or("", |it| it.readiness.as_str());
+        let readiness = seen.instruments.get(instrument).map_or("", |it| it.readiness.as_str());
         if readiness.starts_with("halted") {
             waits.push(format!(
                 "{instrument} is {readiness}; once you have looked, `eutectic instrument release {instrument}`"
@@ -99,7 +99,7 @@ fn update(
     let update = wire::CampaignUpdate {
         summary: Some(view::summary(campaign)),
         experiments,
-        operations: view::operations(workcell, progress, Some(name)),
+        operations: view::operations(workcell, &seen.progress, Some(name)),
         waiting_for: waits,
     };
     Some((update, now_shown, campaign.ended()))

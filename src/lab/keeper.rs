@@ -5,9 +5,9 @@ use super::summary::summaries;
 use crate::engine::Handle;
 use crate::engine::perform::Lab;
 use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, load_lab};
-use crate::gateway::{AddressSource, Fleet, GatewayReport, InstrumentView, Member};
+use crate::gateway::{AddressSource, Fleet, GatewayReport, Member, View};
 use eutectic_core::model::{Binding, CampaignSpec, Setting, Step, Value};
-use eutectic_core::{Command, InstrumentId, OperationId};
+use eutectic_core::{Command, InstrumentId};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -159,16 +159,10 @@ impl Keeper {
         self.current().map(|it| it.fleet)
     }
 
-    /// How far each operation is, as its driver says.
+    /// The fleet as it looks now; empty without one.
     #[must_use]
-    pub fn progress(&self) -> BTreeMap<OperationId, (f64, String)> {
-        self.fleet().map(|fleet| fleet.view().progress).unwrap_or_default()
-    }
-
-    /// The instruments as their drivers show them.
-    #[must_use]
-    pub fn instruments(&self) -> BTreeMap<InstrumentId, InstrumentView> {
-        self.fleet().map(|fleet| fleet.view().instruments).unwrap_or_default()
+    pub fn view(&self) -> View {
+        self.fleet().map(|fleet| fleet.view()).unwrap_or_default()
     }
 
     /// Physical starts by the simulated hardware's own count; `None` where nothing is simulated.

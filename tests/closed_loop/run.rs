@@ -99,10 +99,12 @@ fn the_answer_holds_no_unit_mistakes_against_the_published_check_values() {
 
 #[test]
 fn every_example_is_valid() {
-    for example in std::fs::read_dir(root().join("examples")).unwrap() {
-        let file = example.unwrap().path().join("campaign.toml");
-        let bench = Bench::new();
-        bench.run(&["check", "--offline", file.to_str().unwrap()]).ok();
+    let folders = std::fs::read_dir(root().join("examples")).unwrap();
+    let files: Vec<_> =
+        folders.map(|folder| folder.unwrap().path().join("campaign.toml")).filter(|file| file.exists()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        Bench::new().run(&["check", "--offline", file.to_str().unwrap()]).ok();
     }
 }
 

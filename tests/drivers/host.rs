@@ -58,7 +58,7 @@ fn acts_as_a_child() {
                     },
                     "garbage" => {
                         for _ in 0..500 {
-                            println!("no message at all \u{1f9ea} {{");
+                            writeln!(std::io::stdout(), "no message at all \u{1f9ea} {{").unwrap();
                         }
                         say(json!({"id": id, "result": result}));
                     }
@@ -211,7 +211,7 @@ fn installed(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
     assert!(found || std::env::var_os("EUTECTIC_CI").is_none(), "{program} is not installed");
     if !found {
-        println!("left out: {program} is not installed");
+        eprintln!("left out: {program} is not installed");
     }
     found
 }
