@@ -207,7 +207,7 @@ async fn example(name: &str, program: &[&str], capability: &str, argument: Optio
 }
 
 /// Whether a program is there; where it isn't, the test says so and is left out, except in CI.
-fn installed(program: &str) -> bool {
+pub(super) fn installed(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
     assert!(found || std::env::var_os("EUTECTIC_CI").is_none(), "{program} is not installed");
     if !found {

@@ -9,6 +9,7 @@
 mod driver;
 mod host;
 mod proxy;
+mod python;
 
 use driver::{Driver, reason};
 use eutectic_proto::instrument::v1 as wire;
