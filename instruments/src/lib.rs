@@ -5,11 +5,13 @@
 //! - [`journal`]: where the machine's records become durable.
 //! - [`sdk`]: the [`sdk::Driver`] trait that a vendor writes, and [`sdk::serve`], the gRPC shell around the machine.
 //! - [`child`]: a driver in any language, as a child process behind the same shell.
+//! - [`conformance`]: the kit that a vendor accepts a driver by.
 //! - [`simulated`]: a flow reactor and an HPLC without hardware, for examples, tests and first steps.
 //!
 //! The contract itself is `proto/eutectic/instrument/v1/instrument.proto`.
 
 pub mod child;
+pub mod conformance;
 pub mod journal;
 pub mod machine;
 pub mod sdk;

@@ -293,6 +293,14 @@ pub struct DriverArguments {
 /// The verbs of `driver`.
 #[derive(Debug, Subcommand)]
 pub enum DriverVerb {
+    /// Check a driver against the contract
+    #[command(after_help = "  eutectic driver check http://127.0.0.1:50051
+  eutectic driver check http://127.0.0.1:50051 --level data --argument temperature=40 --junit report.xml
+  eutectic driver check http://127.0.0.1:50051 --start-command 'python3 reactor.py --listen 127.0.0.1:50051'
+
+It runs the instrument: by default the first capability, in the middle of its ranges. With a start command it also kills
+the driver and starts it again. Exit status 0 when nothing failed.")]
+    Check(CheckDriverArguments),
     /// Serve a driver in any language: a child process that speaks JSON lines
     #[command(after_help = "  eutectic driver host --folder bath -- python3 bath.py
 The journal, leases, validation and 'exactly once' are kept here; the child does what it is told, once.
@@ -303,6 +311,33 @@ The lines are described in instruments/HOST.md.")]
 }
 
 /// Arguments of `driver simulated`.
+#[derive(Debug, Args)]
+pub struct CheckDriverArguments {
+    /// The driver's address: http://HOST:PORT
+    pub address: String,
+    /// What it promises: describe, run or data
+    #[arg(long, default_value = "data")]
+    pub level: String,
+    /// The capability to run; default: the first
+    #[arg(long)]
+    pub capability: Option<String>,
+    /// An argument to run it with: temperature=40
+    #[arg(long = "argument", value_name = "NAME=VALUE")]
+    pub arguments: Vec<String>,
+    /// How to start the driver, to kill it and start it again; split at blanks
+    #[arg(long, value_name = "COMMAND")]
+    pub start_command: Option<String>,
+    /// A file to which the hardware adds a line at every physical start
+    #[arg(long, value_name = "FILE")]
+    pub starts: Option<PathBuf>,
+    /// Only these checks, by number
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    pub only: Vec<u8>,
+    /// Write the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub struct HostArguments {
     /// The driver's own folder: its journal
@@ -336,6 +371,9 @@ pub struct SimulatedArguments {
     /// The bench that it shares with others
     #[arg(long, value_name = "DIR")]
     pub world: PathBuf,
+    /// Where it listens; default: on loopback, on any free port
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<std::net::SocketAddr>,
     /// Where to write its address and its process
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,

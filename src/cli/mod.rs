@@ -75,7 +75,7 @@ async fn dispatch(Arguments { global, verb }: Arguments) -> Result<ExitCode, Fai
         Verb::Export(it) => export::export(&global, it).await,
         Verb::Log(it) => log::log(&global, it).await,
         Verb::Instrument(it) => instrument::instrument(&global, it).await,
-        Verb::Driver(it) => driver::driver(it).await,
+        Verb::Driver(it) => driver::driver(&global, it).await,
         Verb::Planner(it) => planner::planner(&it),
         Verb::Completions(it) => completions::completions(&it),
         Verb::Man => completions::man(),

@@ -8,6 +8,7 @@ use super::world::{World, WorldError};
 use crate::machine::{ManifestError, Reason};
 use crate::sdk::{Options, ServeError, serve_with};
 use crate::wire;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct SimulatedOptions {
     pub folder: PathBuf,
     /// The bench that it shares with others.
     pub world: PathBuf,
+    /// Where it listens; on loopback, on any free port, if not given.
+    pub listen: Option<SocketAddr>,
     /// Where it writes its address and its process.
     pub address_file: Option<PathBuf>,
     /// It ends when nobody has called for so many seconds.
@@ -94,10 +97,12 @@ async fn serve_model<M: Model>(model: M, options: SimulatedOptions) -> Result<()
     let manifest = model.manifest(&options.instrument)?;
     let driver = Arc::new(Simulated { model, manifest, world, speed, defect });
     let truth = Simulation { instrument: options.instrument, truth: Arc::clone(&driver) as SharedTruth };
+    let local = Options::local(options.folder);
     let options = Options {
+        listen: options.listen.unwrap_or(local.listen),
         address_file: options.address_file,
         idle_exit: options.idle_exit_s.map(Duration::from_secs),
-        ..Options::local(options.folder)
+        ..local
     };
     Ok(serve_with(driver, options, |routes| routes.add_service(SimulationServiceServer::new(truth))).await?)
 }

@@ -1,0 +1,347 @@
+//! The driver under test, and what checks need of it again and again.
+
+use super::{Outcome, Stop, left_out, wrong};
+use crate::wire::instrument_service_client::InstrumentServiceClient;
+use crate::wire::operation::State;
+use crate::wire::value::Kind;
+use crate::wire::{self, Argument, Capability, ExecuteRequest, FieldSpec, Operation, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+use uuid::Uuid;
+
+/// How long one call may take.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// How long a driver may take to come up.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long the operation under test may take.
+const OPERATION_LIMIT: Duration = Duration::from_secs(60);
+/// Leases are asked for so long unless a check needs another time.
+const LEASE: i64 = 60;
+
+/// How the kit starts the driver itself, to kill it and start it again.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+}
+
+/// What is checked, and with what.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `http://HOST:PORT`
+    pub address: String,
+    /// Without it, checks that need a restart are left out.
+    pub start: Option<Start>,
+    /// The capability to run; the first one if not given.
+    pub capability: Option<String>,
+    /// Arguments to run it with, as text; else the middle of each range and the first of each choice.
+    pub arguments: BTreeMap<String, String>,
+    /// A file to which the hardware (or its simulation) adds a line at every physical start.
+    pub starts: Option<PathBuf>,
+    /// Only these checks; all if empty.
+    pub only: Vec<u8>,
+}
+
+pub(super) type Client = InstrumentServiceClient<Channel>;
+
+pub(super) struct Bench {
+    options: Options,
+    child: Option<Child>,
+    pub(super) channel: Channel,
+    pub(super) client: Client,
+    pub(super) instrument: wire::Instrument,
+    holder: String,
+    epoch: i64,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The refusal's reason, if the contract's own words refused it.
+pub(super) fn reason(status: &Status) -> Option<String> {
+    let info = status.get_details_error_info().filter(|info| info.domain == eutectic_proto::ERROR_DOMAIN);
+    info.map(|info| info.reason)
+}
+
+/// That a call was refused with this reason.
+pub(super) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, wanted: &str, mend: &str) -> Outcome {
+    let expected = format!("a refusal with ErrorInfo reason {wanted}, domain {}", eutectic_proto::ERROR_DOMAIN);
+    match answer {
+        Ok(_) => Err(wrong(expected, "the call was accepted", mend)),
+        Err(status) => match reason(&status) {
+            Some(reason) if reason == wanted => Ok(()),
+            Some(reason) => Err(wrong(expected, format!("a refusal with reason {reason}"), mend)),
+            None => {
+                let words = format!("status {:?} without our ErrorInfo: {}", status.code(), status.message());
+                Err(wrong(
+                    expected,
+                    words,
+                    "attach google.rpc.ErrorInfo to every refusal: without it a client must ask",
+                ))
+            }
+        },
+    }
+}
+
+/// An answer, or what is wrong about having none.
+pub(super) fn accepted<T>(answer: Result<T, Status>, what: &str) -> Result<T, Stop> {
+    answer.map_err(|status| {
+        let came = format!("{:?}: {}", status.code(), status.message());
+        wrong(format!("{what} is accepted"), came, "see the call's comment in instrument.proto")
+    })
+}
+
+impl Bench {
+    pub(super) async fn open(options: Options) -> Result<Self, String> {
+        let child = options.start.as_ref().map(spawn).transpose()?;
+        let endpoint = Endpoint::from_shared(options.address.clone()).map_err(|error| error.to_string())?;
+        let channel = endpoint.connect_timeout(CALL_LIMIT).timeout(CALL_LIMIT).connect_lazy();
+        let client = InstrumentServiceClient::new(channel.clone());
+        let instrument = wire::Instrument::default();
+        let holder = Uuid::now_v7().to_string();
+        let mut bench = Self { options, child, channel, client, instrument, holder, epoch: 0 };
+        bench.up().await?;
+        let listed = bench.client.list_instruments(wire::ListInstrumentsRequest::default()).await;
+        let listed = listed.map_err(|status| format!("ListInstruments: {}", status.message()))?.into_inner();
+        bench.instrument = listed.instruments.into_iter().next().ok_or("the driver lists no instrument")?;
+        Ok(bench)
+    }
+
+    /// Waits until the driver answers.
+    async fn up(&mut self) -> Result<(), String> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.client.list_instruments(wire::ListInstrumentsRequest::default()).await {
+                Ok(_) => return Ok(()),
+                Err(status) if begun.elapsed() > START_LIMIT => {
+                    return Err(format!("{} does not answer: {}", self.options.address, status.message()));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// Kills the driver and starts it again.
+    pub(super) async fn restart(&mut self) -> Result<(), Stop> {
+        let Some(start) = self.options.start.clone() else {
+            return Err(left_out("needs --start-command: the driver has to be killed and started again"));
+        };
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        self.child = Some(spawn(&start).map_err(left_out)?);
+        self.up().await.map_err(|words| wrong("the driver comes up again after it was killed", words, "see its log"))
+    }
+
+    pub(super) fn can_restart(&self) -> Result<(), Stop> {
+        let why = "needs --start-command: the driver has to be killed and started again";
+        self.options.start.as_ref().map(|_| ()).ok_or_else(|| left_out(why))
+    }
+
+    /// Physical starts by the hardware's own count, where there is one.
+    pub(super) fn starts(&self) -> Option<usize> {
+        let path = self.options.starts.as_ref()?;
+        Some(std::fs::read_to_string(path).map_or(0, |text| text.lines().count()))
+    }
+
+    /// That the hardware has started so often since `before`.
+    pub(super) fn started(&self, before: Option<usize>, times: usize) -> Outcome {
+        match (before, self.starts()) {
+            (Some(before), Some(now)) if now != before + times => Err(wrong(
+                format!("the hardware starts {times} time(s), by its own count"),
+                format!("{} starts", now - before.min(now)),
+                "start the hardware only for an operation that the journal has just accepted",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn lease_request(&self, holder: &str, epoch: i64, seconds: i64) -> wire::AcquireLeaseRequest {
+        wire::AcquireLeaseRequest {
+            instrument: self.instrument.id.clone(),
+            holder: holder.to_owned(),
+            holder_epoch: epoch,
+            ttl: Some(prost_types::Duration { seconds, nanos: 0 }),
+        }
+    }
+
+    pub(super) fn holder(&self) -> String {
+        self.holder.clone()
+    }
+
+    pub(super) fn next_epoch(&mut self) -> i64 {
+        self.epoch += 1;
+        self.epoch
+    }
+
+    /// A lease of an epoch of its own.
+    pub(super) async fn lease(&mut self) -> Result<wire::Lease, Stop> {
+        self.lease_for(LEASE).await
+    }
+
+    pub(super) async fn lease_for(&mut self, seconds: i64) -> Result<wire::Lease, Stop> {
+        let epoch = self.next_epoch();
+        let request = self.lease_request(&self.holder, epoch, seconds);
+        let answer = accepted(self.client.acquire_lease(request).await, "AcquireLease with a higher epoch")?;
+        let missing = || wrong("AcquireLease answers with the lease", "an answer without one", "fill in 'lease'");
+        answer.into_inner().lease.ok_or_else(missing)
+    }
+
+    /// The capability under test.
+    pub(super) fn capability(&self) -> Result<Capability, Stop> {
+        let found = match &self.options.capability {
+            None => self.instrument.capabilities.first(),
+            Some(id) => self.instrument.capabilities.iter().find(|it| it.id == *id),
+        };
+        found.cloned().ok_or_else(|| left_out("the instrument has no such capability"))
+    }
+
+    fn argument(&self, field: &FieldSpec) -> Result<Argument, Stop> {
+        use wire::field_spec::Domain;
+        let text = self.options.arguments.get(&field.id);
+        let number = text.map(|text| text.parse::<f64>().map_err(|_| left_out(format!("'{text}' is no number"))));
+        let number = number.transpose()?;
+        let kind = match &field.domain {
+            Some(Domain::Quantity(it)) => Kind::Quantity(wire::Quantity {
+                value: number.unwrap_or_else(|| f64::midpoint(it.minimum, it.maximum)),
+                unit: it.unit.clone(),
+                ..wire::Quantity::default()
+            }),
+            #[expect(clippy::cast_possible_truncation, reason = "a whole number that a person wrote")]
+            Some(Domain::Integer(it)) => {
+                Kind::Integer(number.map_or_else(|| it.minimum.midpoint(it.maximum), |number| number as i64))
+            }
+            Some(Domain::Choice(it)) => {
+                let first = it.choices.first().map(|choice| choice.id.clone()).unwrap_or_default();
+                Kind::Choice(text.cloned().unwrap_or(first))
+            }
+            Some(Domain::Flag(_)) => Kind::Boolean(text.is_some_and(|text| text == "true")),
+            Some(Domain::Text(_)) => Kind::Text(text.cloned().unwrap_or_default()),
+            Some(Domain::Sample(_)) => {
+                let why = format!("needs --argument {}=SAMPLE: no sample can be made up", field.id);
+                Kind::Sample(text.cloned().ok_or_else(|| left_out(why))?)
+            }
+            Some(Domain::Series(_) | Domain::Artifact(_)) | None => {
+                return Err(left_out(format!("parameter '{}' can't be made up", field.id)));
+            }
+        };
+        Ok(Argument { id: field.id.clone(), value: Some(Value { kind: Some(kind) }) })
+    }
+
+    /// A request that should be accepted, under a new id.
+    pub(super) fn request(&self, token: i64) -> Result<ExecuteRequest, Stop> {
+        let capability = self.capability()?;
+        let arguments = capability.parameters.iter().map(|field| self.argument(field)).collect::<Result<_, _>>()?;
+        Ok(ExecuteRequest {
+            instrument: self.instrument.id.clone(),
+            operation_id: Uuid::now_v7().to_string(),
+            fencing_token: token,
+            capability: capability.id,
+            capability_version: capability.version,
+            arguments,
+            request_hash: vec![7; 32],
+            context: Some(wire::Context { campaign: "conformance".into(), attempt: 1, ..wire::Context::default() }),
+            ..ExecuteRequest::default()
+        })
+    }
+
+    pub(super) async fn get(&mut self, id: &str, wait: i64) -> Result<Operation, Status> {
+        let request = wire::GetOperationRequest {
+            instrument: self.instrument.id.clone(),
+            operation_id: id.to_owned(),
+            last_seen_sequence: i64::MAX,
+            wait: Some(prost_types::Duration { seconds: wait, nanos: 0 }),
+        };
+        self.client.get_operation(request).await.map(|it| it.into_inner().operation.unwrap_or_default())
+    }
+
+    /// The operation once it has ended.
+    pub(super) async fn ended(&mut self, id: &str) -> Result<Operation, Stop> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let operation = accepted(self.get(id, 2).await, "GetOperation of an accepted operation")?;
+            if crate::machine::has_ended(operation.state()) {
+                return Ok(operation);
+            }
+            if begun.elapsed() > OPERATION_LIMIT {
+                let came = format!("after {} s it is {:?}", OPERATION_LIMIT.as_secs(), operation.state());
+                return Err(wrong("the operation ends", came, "choose a quicker one with --capability and --argument"));
+            }
+        }
+    }
+
+    /// Waits until an operation runs, or has ended.
+    pub(super) async fn running(&mut self, id: &str) -> Result<Operation, Stop> {
+        for _ in 0..200 {
+            let operation = accepted(self.get(id, 0).await, "GetOperation of an accepted operation")?;
+            if operation.state() != State::Accepted {
+                return Ok(operation);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        Err(wrong("an accepted operation starts", "it stays ACCEPTED", "start it as soon as the instrument is free"))
+    }
+
+    pub(super) fn abort_request(&self, id: &str, token: i64) -> wire::AbortOperationRequest {
+        wire::AbortOperationRequest {
+            instrument: self.instrument.id.clone(),
+            operation_id: id.to_owned(),
+            fencing_token: token,
+            reason: "conformance".into(),
+        }
+    }
+
+    pub(super) async fn status(&mut self) -> Result<wire::InstrumentStatus, Stop> {
+        let request = wire::GetStatusRequest { instrument: self.instrument.id.clone() };
+        Ok(accepted(self.client.get_status(request).await, "GetStatus")?.into_inner().status.unwrap_or_default())
+    }
+
+    /// Leaves nothing behind for the next check: no halt, nothing that runs, no lease of somebody else.
+    pub(super) async fn settle(&mut self) {
+        for _ in 0..100 {
+            let Ok(status) = self.status().await else { return };
+            if !status.halt_id.is_empty() {
+                let clear = wire::ClearHaltRequest {
+                    instrument: self.instrument.id.clone(),
+                    halt_id: status.halt_id.clone(),
+                    person: "the conformance kit".into(),
+                    statement: "nothing was halted for a reason".into(),
+                };
+                let _ = self.client.clear_halt(clear).await;
+            }
+            if status.active_operations.is_empty() && status.halt_id.is_empty() {
+                return;
+            }
+            if let Ok(lease) = self.lease().await {
+                for id in &status.active_operations {
+                    let request = self.abort_request(id, lease.fencing_token);
+                    let _ = self.client.abort_operation(request).await;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn spawn(start: &Start) -> Result<Child, String> {
+    let (program, arguments) = start.command.split_first().ok_or("the start command is empty")?;
+    let child = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    child.map_err(|error| format!("'{program}' can't be started: {error}"))
+}
+
+/// That a status has this code.
+pub(super) fn has_code<T>(answer: &Result<T, Status>, code: Code) -> bool {
+    answer.as_ref().is_err_and(|status| status.code() == code)
+}

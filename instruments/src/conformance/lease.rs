@@ -1,0 +1,65 @@
+//! Who may order: leases, epochs and fencing tokens.
+
+use super::bench::{Bench, accepted, refused};
+use super::{Outcome, wrong};
+use std::time::Duration;
+use uuid::Uuid;
+
+pub(super) async fn second_holder(bench: &mut Bench) -> Outcome {
+    bench.lease().await?;
+    let request = bench.lease_request(&Uuid::now_v7().to_string(), 1_000, 5);
+    refused(bench.client.acquire_lease(request).await, "LEASE_HELD", "one holder at a time, until its lease ends")
+}
+
+pub(super) async fn takeover(bench: &mut Bench) -> Outcome {
+    let first = bench.lease().await?;
+    let second = bench.lease().await?;
+    if second.fencing_token <= first.fencing_token {
+        return Err(wrong(
+            "the same holder with a higher epoch gets a higher token at once",
+            format!("{} after {}", second.fencing_token, first.fencing_token),
+            "count tokens up at every grant, for ever",
+        ));
+    }
+    let (holder, lower) = (bench.holder(), second.holder_epoch - 1);
+    let request = bench.lease_request(&holder, lower, 5);
+    refused(bench.client.acquire_lease(request).await, "STALE_EPOCH", "remember each holder's highest epoch")
+}
+
+pub(super) async fn stale_token(bench: &mut Bench) -> Outcome {
+    let old = bench.lease().await?.fencing_token;
+    bench.lease().await?;
+    let (request, before) = (bench.request(old)?, bench.starts());
+    let mend = "compare the token with the newest lease's before anything is accepted";
+    refused(bench.client.execute(request).await, "STALE_TOKEN", mend)?;
+    bench.started(before, 0)
+}
+
+pub(super) async fn expired(bench: &mut Bench) -> Outcome {
+    let token = bench.lease_for(1).await?.fencing_token;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    let (request, before) = (bench.request(token)?, bench.starts());
+    let mend = "a lease past its time orders nothing, even with the highest token";
+    refused(bench.client.execute(request).await, "LEASE_EXPIRED", mend)?;
+    bench.started(before, 0)
+}
+
+pub(super) async fn token_survives(bench: &mut Bench) -> Outcome {
+    bench.can_restart()?;
+    let before = bench.lease().await?;
+    bench.restart().await?;
+    let after = bench.lease().await?;
+    if after.journal_id != before.journal_id {
+        let mend = "keep the journal's id in the journal; only a new journal has a new one";
+        return Err(wrong("the same journal_id after a restart", "another one", mend));
+    }
+    if after.fencing_token <= before.fencing_token {
+        let came = format!("{} after {}", after.fencing_token, before.fencing_token);
+        return Err(wrong("a higher token after a restart", came, "keep the last token in the journal, synced"));
+    }
+    let (holder, lower) = (bench.holder(), before.holder_epoch);
+    let request = bench.lease_request(&holder, lower, 5);
+    let answer = bench.client.acquire_lease(request).await;
+    refused(answer, "STALE_EPOCH", "keep each holder's highest epoch in the journal, synced")?;
+    accepted(Ok(()), "")
+}
