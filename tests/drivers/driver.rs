@@ -158,10 +158,14 @@ impl Driver {
         connect(&self.address).await
     }
 
+    /// Where the hardware counts its own starts.
+    pub(super) fn starts_file(&self) -> PathBuf {
+        self.folder.path().join("world").join(format!("{}.starts", self.name))
+    }
+
     /// Physical starts by the hardware's own count.
     pub(super) fn starts(&self) -> usize {
-        let path = self.folder.path().join("world").join(format!("{}.starts", self.name));
-        std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+        std::fs::read_to_string(self.starts_file()).map_or(0, |text| text.lines().count())
     }
 
     pub(super) fn lease_request(&self, holder: &str, epoch: i64) -> wire::AcquireLeaseRequest {

@@ -8,6 +8,7 @@
 
 mod driver;
 mod host;
+mod kit;
 mod proxy;
 mod python;
 

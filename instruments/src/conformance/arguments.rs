@@ -104,10 +104,7 @@ pub(super) async fn rules(bench: &mut Bench) -> Outcome {
     }
     let token = bench.lease().await?.fencing_token;
     let template = bench.request(token)?;
-    let ends = |domain: &Domain| match domain {
-        Domain::Quantity(it) => Some([it.minimum, it.maximum]),
-        _ => None,
-    };
+    let ends = |domain: &Domain| if let Domain::Quantity(it) = domain { Some([it.minimum, it.maximum]) } else { None };
     let free: Vec<_> = capability
         .parameters
         .iter()
@@ -145,5 +142,5 @@ pub(super) async fn refused_is_not_found(bench: &mut Bench) -> Outcome {
     request.arguments.push(Argument { id: "no_such_parameter".into(), value: None });
     refused(bench.client.execute(request.clone()).await, "UNKNOWN_ARGUMENT", "refuse it")?;
     let mend = "journal nothing of what is refused: the id stays free";
-    refused(bench.get(&request.operation_id, 0).await, "OPERATION_NOT_FOUND", mend)
+    refused(bench.get(&request.operation_id).await, "OPERATION_NOT_FOUND", mend)
 }

@@ -20,8 +20,12 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long the operation under test may take.
 const OPERATION_LIMIT: Duration = Duration::from_secs(60);
+/// A lease that is to end while a check waits.
+pub(super) const SHORT_LEASE: Duration = Duration::from_millis(400);
+/// How long the driver may take to come to rest after a check.
+const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// Leases are asked for so long unless a check needs another time.
-const LEASE: i64 = 60;
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 /// How the kit starts the driver itself, to kill it and start it again.
 #[derive(Clone, Debug)]
@@ -52,6 +56,7 @@ pub(super) type Client = InstrumentServiceClient<Channel>;
 pub(super) struct Bench {
     options: Options,
     child: Option<Child>,
+    endpoint: Endpoint,
     pub(super) channel: Channel,
     pub(super) client: Client,
     pub(super) instrument: wire::Instrument,
@@ -106,16 +111,22 @@ impl Bench {
     pub(super) async fn open(options: Options) -> Result<Self, String> {
         let child = options.start.as_ref().map(spawn).transpose()?;
         let endpoint = Endpoint::from_shared(options.address.clone()).map_err(|error| error.to_string())?;
-        let channel = endpoint.connect_timeout(CALL_LIMIT).timeout(CALL_LIMIT).connect_lazy();
+        let endpoint = endpoint.connect_timeout(CALL_LIMIT).timeout(CALL_LIMIT);
+        let channel = endpoint.connect_lazy();
         let client = InstrumentServiceClient::new(channel.clone());
         let instrument = wire::Instrument::default();
         let holder = Uuid::now_v7().to_string();
-        let mut bench = Self { options, child, channel, client, instrument, holder, epoch: 0 };
+        let mut bench = Self { options, child, endpoint, channel, client, instrument, holder, epoch: 0 };
         bench.up().await?;
         let listed = bench.client.list_instruments(wire::ListInstrumentsRequest::default()).await;
         let listed = listed.map_err(|status| format!("ListInstruments: {}", status.message()))?.into_inner();
         bench.instrument = listed.instruments.into_iter().next().ok_or("the driver lists no instrument")?;
         Ok(bench)
+    }
+
+    /// A connection of its own.
+    pub(super) fn another_client(&self) -> Client {
+        InstrumentServiceClient::new(self.endpoint.connect_lazy())
     }
 
     /// Waits until the driver answers.
@@ -168,12 +179,12 @@ impl Bench {
         }
     }
 
-    pub(super) fn lease_request(&self, holder: &str, epoch: i64, seconds: i64) -> wire::AcquireLeaseRequest {
+    pub(super) fn lease_request(&self, holder: &str, epoch: i64, time: Duration) -> wire::AcquireLeaseRequest {
         wire::AcquireLeaseRequest {
             instrument: self.instrument.id.clone(),
             holder: holder.to_owned(),
             holder_epoch: epoch,
-            ttl: Some(prost_types::Duration { seconds, nanos: 0 }),
+            ttl: prost_types::Duration::try_from(time).ok(),
         }
     }
 
@@ -191,9 +202,31 @@ impl Bench {
         self.lease_for(LEASE).await
     }
 
-    pub(super) async fn lease_for(&mut self, seconds: i64) -> Result<wire::Lease, Stop> {
+    /// That nobody else has the instrument.
+    pub(super) async fn is_free(&mut self) -> Result<(), String> {
         let epoch = self.next_epoch();
-        let request = self.lease_request(&self.holder, epoch, seconds);
+        let request = self.lease_request(&self.holder, epoch, LEASE);
+        match self.client.acquire_lease(request).await {
+            Err(status) if reason(&status).as_deref() == Some("LEASE_HELD") => {
+                Err(format!("somebody else uses the instrument: {}", status.message()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Gives the instrument back.
+    pub(super) async fn release(&mut self) {
+        if let Ok(lease) = self.lease().await {
+            let instrument = self.instrument.id.clone();
+            let request = wire::ReleaseLeaseRequest { instrument, fencing_token: lease.fencing_token };
+            // What can't be given back ends by itself.
+            let _ = self.client.release_lease(request).await;
+        }
+    }
+
+    pub(super) async fn lease_for(&mut self, time: Duration) -> Result<wire::Lease, Stop> {
+        let epoch = self.next_epoch();
+        let request = self.lease_request(&self.holder, epoch, time);
         let answer = accepted(self.client.acquire_lease(request).await, "AcquireLease with a higher epoch")?;
         let missing = || wrong("AcquireLease answers with the lease", "an answer without one", "fill in 'lease'");
         answer.into_inner().lease.ok_or_else(missing)
@@ -257,11 +290,16 @@ impl Bench {
         })
     }
 
-    pub(super) async fn get(&mut self, id: &str, wait: i64) -> Result<Operation, Status> {
+    pub(super) async fn get(&mut self, id: &str) -> Result<Operation, Status> {
+        self.news(id, 0, 0).await
+    }
+
+    /// The operation, as soon as there is something past `seen`, or after `wait` seconds.
+    async fn news(&mut self, id: &str, seen: i64, wait: i64) -> Result<Operation, Status> {
         let request = wire::GetOperationRequest {
             instrument: self.instrument.id.clone(),
             operation_id: id.to_owned(),
-            last_seen_sequence: i64::MAX,
+            last_seen_sequence: seen,
             wait: Some(prost_types::Duration { seconds: wait, nanos: 0 }),
         };
         self.client.get_operation(request).await.map(|it| it.into_inner().operation.unwrap_or_default())
@@ -270,8 +308,10 @@ impl Bench {
     /// The operation once it has ended.
     pub(super) async fn ended(&mut self, id: &str) -> Result<Operation, Stop> {
         let begun = tokio::time::Instant::now();
+        let mut seen = 0;
         loop {
-            let operation = accepted(self.get(id, 2).await, "GetOperation of an accepted operation")?;
+            let operation = accepted(self.news(id, seen, 2).await, "GetOperation of an accepted operation")?;
+            seen = operation.last_sequence;
             if crate::machine::has_ended(operation.state()) {
                 return Ok(operation);
             }
@@ -285,7 +325,7 @@ impl Bench {
     /// Waits until an operation runs, or has ended.
     pub(super) async fn running(&mut self, id: &str) -> Result<Operation, Stop> {
         for _ in 0..200 {
-            let operation = accepted(self.get(id, 0).await, "GetOperation of an accepted operation")?;
+            let operation = accepted(self.get(id).await, "GetOperation of an accepted operation")?;
             if operation.state() != State::Accepted {
                 return Ok(operation);
             }
@@ -310,7 +350,8 @@ impl Bench {
 
     /// Leaves nothing behind for the next check: no halt, nothing that runs, no lease of somebody else.
     pub(super) async fn settle(&mut self) {
-        for _ in 0..100 {
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < SETTLE_LIMIT {
             let Ok(status) = self.status().await else { return };
             if !status.halt_id.is_empty() {
                 let clear = wire::ClearHaltRequest {

@@ -12,10 +12,10 @@ async fn succeeded(bench: &mut Bench) -> Result<Operation, Stop> {
     let request = bench.request(token)?;
     accepted(bench.client.execute(request.clone()).await, "Execute")?;
     let operation = bench.ended(&request.operation_id).await?;
-    match operation.state() {
-        State::Succeeded => Ok(operation),
-        other => Err(super::left_out(format!("the operation ended as {other:?}: see check 19"))),
+    if operation.state() == State::Succeeded {
+        return Ok(operation);
     }
+    Err(super::left_out(format!("the operation ended as {:?}: see check 19", operation.state())))
 }
 
 pub(super) async fn outputs(bench: &mut Bench) -> Outcome {

@@ -85,6 +85,7 @@ pub(super) async fn manifest(bench: &mut Bench) -> Outcome {
     if first == second { Ok(()) } else { Err(wrong("the same digest twice", "two digests", "describe from constants")) }
 }
 
+#[expect(clippy::unused_async, reason = "checks have one form")]
 pub(super) async fn bounds(bench: &mut Bench) -> Outcome {
     for capability in &bench.instrument.capabilities {
         for field in &capability.parameters {
@@ -107,6 +108,7 @@ pub(super) async fn bounds(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::unused_async, reason = "checks have one form")]
 pub(super) async fn defaults(bench: &mut Bench) -> Outcome {
     for capability in &bench.instrument.capabilities {
         let lacking = capability.parameters.iter().find(|field| !field.required && field.default_value.is_none());

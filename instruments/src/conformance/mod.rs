@@ -148,6 +148,9 @@ pub struct Line {
 pub async fn check(options: Options, level: Level, mut tell: impl FnMut(&Line)) -> Result<Vec<Line>, String> {
     let only = options.only.clone();
     let mut bench = Bench::open(options).await?;
+    if level >= Level::Run {
+        bench.is_free().await?;
+    }
     let mut lines = Vec::new();
     let wanted = |check: &&Check| check.level <= level && (only.is_empty() || only.contains(&check.number));
     for check in CHECKS.iter().filter(wanted) {
@@ -160,6 +163,9 @@ pub async fn check(options: Options, level: Level, mut tell: impl FnMut(&Line)) 
         let line = Line { number: check.number, name: check.name, verdict };
         tell(&line);
         lines.push(line);
+    }
+    if level >= Level::Run {
+        bench.release().await;
     }
     Ok(lines)
 }

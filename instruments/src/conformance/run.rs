@@ -1,6 +1,6 @@
 //! Operations: started once, told of truly, stopped when told to.
 
-use super::bench::{Bench, accepted, reason, refused};
+use super::bench::{Bench, LEASE, accepted, reason, refused};
 use super::{Outcome, Stop, left_out, wrong};
 use crate::wire::operation::State;
 use crate::wire::{self, Operation, SampleEffect};
@@ -115,11 +115,11 @@ pub(super) async fn race(bench: &mut Bench) -> Outcome {
         let token = bench.lease().await?.fencing_token;
         let (request, before) = (bench.request(token)?, bench.starts());
         let (holder, epoch) = (bench.holder(), bench.next_epoch());
-        let takeover = bench.lease_request(&holder, epoch, 60);
+        let takeover = bench.lease_request(&holder, epoch, LEASE);
         let (mut one, mut two) = (bench.client.clone(), bench.client.clone());
         let (executed, taken) = tokio::join!(one.execute(request.clone()), two.acquire_lease(takeover));
         accepted(taken, "AcquireLease with a higher epoch")?;
-        let known = bench.get(&request.operation_id, 0).await;
+        let known = bench.get(&request.operation_id).await;
         match (&executed, &known) {
             (Ok(_), Ok(_)) => {
                 bench.ended(&request.operation_id).await?;

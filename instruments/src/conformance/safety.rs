@@ -1,6 +1,6 @@
 //! Stops: halt, and the dead man's handle.
 
-use super::bench::{Bench, accepted, refused};
+use super::bench::{Bench, SHORT_LEASE, accepted, refused};
 use super::{Outcome, left_out, wrong};
 use crate::wire;
 use crate::wire::operation::State;
@@ -12,7 +12,8 @@ const HALT_LIMIT: Duration = Duration::from_secs(5);
 
 async fn halted(bench: &mut Bench) -> Result<String, super::Stop> {
     let request = wire::HaltRequest { instrument: bench.instrument.id.clone(), reason: "conformance".into() };
-    let mut client = bench.client.clone();
+    // From another terminal, as an operator does it: a connection of its own.
+    let mut client = bench.another_client();
     let answer = tokio::time::timeout(HALT_LIMIT, client.halt(request)).await;
     let late = |_| wrong("Halt is answered within 5 s", "no answer", "serve halt apart from everything that can wait");
     let status = accepted(answer.map_err(late)?, "Halt without any lease")?.into_inner().status.unwrap_or_default();
@@ -30,13 +31,13 @@ async fn latched(bench: &mut Bench) -> Outcome {
 }
 
 pub(super) async fn halt(bench: &mut Bench) -> Outcome {
+    // On a connection of their own: what nobody reads fills it up, and that is not what is checked here.
+    let mut watching = bench.another_client();
     let mut streams = Vec::new();
     for _ in 0..STREAMS {
-        let request = wire::WatchInstrumentRequest {
-            instrument: bench.instrument.id.clone(),
-            ..wire::WatchInstrumentRequest::default()
-        };
-        streams.push(accepted(bench.client.watch_instrument(request).await, "WatchInstrument")?);
+        let instrument = bench.instrument.id.clone();
+        let request = wire::WatchInstrumentRequest { instrument, last_seen_sequence: i64::MAX };
+        streams.push(accepted(watching.watch_instrument(request).await, "WatchInstrument")?);
     }
     halted(bench).await?;
     latched(bench).await?;
@@ -67,12 +68,12 @@ pub(super) async fn lease_loss(bench: &mut Bench) -> Outcome {
     if !bench.capability()?.abortable {
         return Err(left_out("the capability is not abortable"));
     }
-    let token = bench.lease_for(1).await?.fencing_token;
+    let token = bench.lease_for(SHORT_LEASE).await?.fencing_token;
     let mut request = bench.request(token)?;
     request.lease_loss_policy = wire::execute_request::LeaseLossPolicy::SafeState.into();
     accepted(bench.client.execute(request.clone()).await, "Execute with lease_loss_policy SAFE_STATE")?;
-    tokio::time::sleep(Duration::from_millis(1_300)).await;
-    let before = accepted(bench.get(&request.operation_id, 0).await, "GetOperation")?;
+    tokio::time::sleep(SHORT_LEASE + SHORT_LEASE / 2).await;
+    let before = accepted(bench.get(&request.operation_id).await, "GetOperation")?;
     if before.state() == State::Succeeded {
         return Err(left_out("the operation ends before its lease does: choose a longer one"));
     }

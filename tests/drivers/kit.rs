@@ -1,0 +1,42 @@
+//! The conformance kit on drivers that it starts, kills and starts again itself.
+
+use crate::driver::Driver;
+use std::process::Command;
+
+/// Runs the kit on a driver that was started once to find a port; returns what it said.
+fn check(driver: &mut Driver, more: &[&str]) -> (bool, String) {
+    let address = driver.address().to_owned();
+    driver.kill();
+    let listen = address.trim_start_matches("http://").to_owned();
+    let command = driver.command();
+    let start: Vec<String> = [command.get_program().to_owned()]
+        .into_iter()
+        .chain(command.get_args().map(ToOwned::to_owned))
+        .map(|it| it.into_string().unwrap())
+        .collect();
+    let output = Command::new(env!("CARGO_BIN_EXE_eutectic"))
+        .args(["driver", "check", &address, "--start-command"])
+        .arg(start.join(" ") + " --listen " + &listen)
+        .arg("--starts")
+        .arg(driver.starts_file())
+        .args(more)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_simulated_reactor_passes_every_check_that_applies_to_it_restarts_included() {
+    let mut driver = Driver::start("flow_reactor", 200.0);
+    let (passed, said) = check(&mut driver, &["--argument", "residence_time=0.5", "--argument", "equivalents=2"]);
+    assert!(passed && said.contains("37 passed, 0 failed, 1 left out"), "{said}");
+    assert!(said.contains("left out  an unknown choice is refused"), "it has no choice: {said}");
+}
+
+#[test]
+fn a_driver_that_starts_twice_fails_the_kit() {
+    let mut driver = Driver::start_with("flow_reactor", 2_000.0, &["--fault", "start-twice"]);
+    let (passed, said) = check(&mut driver, &["--argument", "equivalents=2", "--only", "19,21,23,24"]);
+    // The defect shows in every third experiment of a campaign; the kit's own context is experiment 0.
+    assert!(!passed && said.contains("FAILED") && said.contains("by its own count"), "{said}");
+}
