@@ -9,16 +9,15 @@ fn check(driver: &mut Driver, more: &[&str]) -> (bool, String) {
     driver.kill();
     let listen = address.trim_start_matches("http://").to_owned();
     let command = driver.command();
-    let start: Vec<String> = [command.get_program().to_owned()]
-        .into_iter()
-        .chain(command.get_args().map(ToOwned::to_owned))
-        .map(|it| it.into_string().unwrap())
-        .collect();
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|it| it.to_str().unwrap());
+    let mut start: Vec<&str> = words.collect();
+    match start.iter_mut().find(|it| **it == "127.0.0.1:0") {
+        Some(free) => *free = &listen,
+        None => start.extend(["--listen", &listen]),
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_eutectic"))
-        .args(["driver", "check", &address, "--start-command"])
-        .arg(start.join(" ") + " --listen " + &listen)
-        .arg("--starts")
-        .arg(driver.starts_file())
+        .args(["driver", "check", &address, "--start-command", &start.join(" ")])
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .args(more)
         .output()
         .unwrap();
@@ -28,7 +27,9 @@ fn check(driver: &mut Driver, more: &[&str]) -> (bool, String) {
 #[test]
 fn the_simulated_reactor_passes_every_check_that_applies_to_it_restarts_included() {
     let mut driver = Driver::start("flow_reactor", 200.0);
-    let (passed, said) = check(&mut driver, &["--argument", "residence_time=0.5", "--argument", "equivalents=2"]);
+    let starts = driver.starts_file().display().to_string();
+    let arguments = ["--starts", &starts, "--argument", "residence_time=0.5", "--argument", "equivalents=2"];
+    let (passed, said) = check(&mut driver, &arguments);
     assert!(passed && said.contains("37 passed, 0 failed, 1 left out"), "{said}");
     assert!(said.contains("left out  an unknown choice is refused"), "it has no choice: {said}");
 }
@@ -36,7 +37,16 @@ fn the_simulated_reactor_passes_every_check_that_applies_to_it_restarts_included
 #[test]
 fn a_driver_that_starts_twice_fails_the_kit() {
     let mut driver = Driver::start_with("flow_reactor", 2_000.0, &["--fault", "start-twice"]);
-    let (passed, said) = check(&mut driver, &["--argument", "equivalents=2", "--only", "19,21,23,24"]);
+    let starts = driver.starts_file().display().to_string();
+    let arguments = ["--starts", &starts, "--argument", "equivalents=2", "--only", "19,21,23,24"];
+    let (passed, said) = check(&mut driver, &arguments);
     // The defect shows in every third experiment of a campaign; the kit's own context is experiment 0.
     assert!(!passed && said.contains("FAILED") && said.contains("by its own count"), "{said}");
+}
+
+#[test]
+fn the_python_readmes_driver_passes_restarts_included() {
+    let Some((mut driver, _folder)) = crate::python::reactor() else { return };
+    let (passed, said) = check(&mut driver, &[]);
+    assert!(passed && said.contains("0 failed, 2 left out"), "{said}");
 }

@@ -57,7 +57,7 @@ fn python() -> Option<(String, Vec<(String, String)>)> {
 }
 
 /// The driver of the README as a child of the host.
-fn reactor() -> Option<(Driver, PathBuf)> {
+pub(super) fn reactor() -> Option<(Driver, PathBuf)> {
     let (python, mut environment) = python()?;
     environment.push(("EUTECTIC_DRIVER_CHILD".to_owned(), "1".to_owned()));
     let folder = Arc::new(tempfile::tempdir().unwrap());
