@@ -151,7 +151,10 @@ async fn a_run_is_stopped_by_the_child_or_else_with_it() {
         let mut client = driver.client().await;
         let token = driver.lease(&mut client, 1).await;
         client.execute(driver.quantity(&operation(1), token, "wild.do", "n", 4.0, "1")).await.unwrap();
-        while count(&starts) == 0 {
+        for _ in 0..500 {
+            if count(&starts) > 0 {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let abort = wire::AbortOperationRequest {

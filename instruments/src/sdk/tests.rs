@@ -55,12 +55,13 @@ async fn served() -> Served {
     let begun = Arc::new(AtomicUsize::new(0));
     let options = Options { address_file: Some(file.clone()), ..Options::local(folder.path().join("journal")) };
     tokio::spawn(serve(Waver { begun: Arc::clone(&begun) }, options));
-    loop {
+    for _ in 0..1_000 {
         if let Some(address) = std::fs::read_to_string(&file).ok().and_then(|it| it.lines().next().map(str::to_owned)) {
             return Served { _folder: folder, address, begun };
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    panic!("the driver doesn't say where it listens")
 }
 
 async fn client(served: &Served) -> (InstrumentServiceClient<Channel>, i64) {

@@ -67,10 +67,11 @@ pub(super) async fn serve() -> Sound {
     let file = folder.path().join("address");
     let options = Options { address_file: Some(file.clone()), ..Options::local(folder.path().join("journal")) };
     tokio::spawn(eutectic_instruments::sdk::serve(Mixer { starts: folder.path().join("starts") }, options));
-    loop {
+    for _ in 0..1_000 {
         if let Some(address) = std::fs::read_to_string(&file).ok().and_then(|it| it.lines().next().map(str::to_owned)) {
             return Sound { folder, address };
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    panic!("the driver doesn't say where it listens")
 }
