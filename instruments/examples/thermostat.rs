@@ -21,5 +21,5 @@ impl Driver for Thermostat {
 
 #[tokio::main]
 async fn main() -> Result<(), ServeError> {
-    serve(Thermostat, Options::local("thermostat-journal")).await
+    serve(Thermostat, Options::from_args("thermostat-journal")).await
 }

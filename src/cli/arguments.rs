@@ -315,7 +315,7 @@ The lines are described in instruments/HOST.md.")]
 pub struct CheckDriverArguments {
     /// The driver's address: http://HOST:PORT
     pub address: String,
-    /// What it promises: describe, run or data
+    /// What it promises: describe, run, data or simulation
     #[arg(long, default_value = "data")]
     pub level: String,
     /// The capability to run; default: the first
@@ -327,6 +327,9 @@ pub struct CheckDriverArguments {
     /// How to start the driver, to kill it and start it again; split at blanks
     #[arg(long, value_name = "COMMAND")]
     pub start_command: Option<String>,
+    /// The folder with the driver's journal, which is moved away and put back to try how its loss is noticed
+    #[arg(long, value_name = "DIR", requires = "start_command")]
+    pub journal: Option<PathBuf>,
     /// A file to which the hardware adds a line at every physical start
     #[arg(long, value_name = "FILE")]
     pub starts: Option<PathBuf>,
@@ -340,18 +343,9 @@ pub struct CheckDriverArguments {
 
 #[derive(Debug, Args)]
 pub struct HostArguments {
-    /// The driver's own folder: its journal
-    #[arg(long, value_name = "DIR")]
-    pub folder: PathBuf,
-    /// Where it listens; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:50051")]
-    pub listen: std::net::SocketAddr,
-    /// Where to write its address and its process
-    #[arg(long, value_name = "FILE")]
-    pub address_file: Option<PathBuf>,
-    /// End when nobody has called for so many seconds
-    #[arg(long, value_name = "S")]
-    pub idle_exit_s: Option<u64>,
+    /// How it is served.
+    #[command(flatten)]
+    pub serve: eutectic_instruments::sdk::Options,
     /// The child program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -359,30 +353,24 @@ pub struct HostArguments {
 
 #[derive(Debug, Args)]
 pub struct SimulatedArguments {
-    /// What it is: flow_reactor or hplc
-    #[arg(long)]
+    /// What it is: flow_reactor, furnace, … (--help lists them), or a description FILE.json whose outputs are made up
+    #[arg(long, value_name = "KIND|FILE")]
     pub kind: String,
     /// Its name
     #[arg(long)]
     pub instrument: String,
-    /// The driver's own folder
-    #[arg(long, value_name = "DIR")]
-    pub folder: PathBuf,
     /// The bench that it shares with others
     #[arg(long, value_name = "DIR")]
     pub world: PathBuf,
-    /// Where it listens; default: on loopback, on any free port
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<std::net::SocketAddr>,
-    /// Where to write its address and its process
-    #[arg(long, value_name = "FILE")]
-    pub address_file: Option<PathBuf>,
-    /// End when nobody has called for so many seconds
-    #[arg(long, value_name = "S")]
-    pub idle_exit_s: Option<u64>,
     /// Seconds of the instrument in one of ours
-    #[arg(long)]
+    #[arg(long, conflicts_with = "virtual_time")]
     pub speed: Option<f64>,
+    /// Its time moves only when SimulationService.AdvanceTime says so
+    #[arg(long)]
+    pub virtual_time: bool,
+    /// How it is served.
+    #[command(flatten)]
+    pub serve: eutectic_instruments::sdk::Options,
     /// A defect on purpose: start-twice
     #[arg(long)]
     pub fault: Option<String>,

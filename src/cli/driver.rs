@@ -5,10 +5,8 @@ use super::output::line;
 use super::{Failure, Global};
 use crate::closest::did_you_mean;
 use eutectic_instruments::conformance::{self, Format, Level, Start, Verdict};
-use eutectic_instruments::sdk::Options;
 use eutectic_instruments::simulated::{Kind, SimulatedOptions, serve};
 use std::process::ExitCode;
-use std::time::Duration;
 
 pub(super) async fn driver(global: &Global, arguments: DriverArguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
@@ -30,7 +28,11 @@ async fn check(global: &Global, it: CheckDriverArguments) -> Result<ExitCode, Fa
     };
     let options = conformance::Options {
         address: it.address,
-        start: it.start_command.map(|text| Start { command: text.split_whitespace().map(str::to_owned).collect() }),
+        start: it.start_command.map(|text| Start {
+            command: text.split_whitespace().map(str::to_owned).collect(),
+            journal: it.journal,
+            ..Start::default()
+        }),
         capability: it.capability,
         arguments: it.arguments.iter().map(pair).collect::<Result<_, _>>()?,
         starts: it.starts,
@@ -52,34 +54,18 @@ async fn check(global: &Global, it: CheckDriverArguments) -> Result<ExitCode, Fa
 }
 
 async fn host(it: HostArguments) -> Result<ExitCode, Failure> {
-    let options = Options {
-        listen: it.listen,
-        address_file: it.address_file,
-        idle_exit: it.idle_exit_s.map(Duration::from_secs),
-        ..Options::local(it.folder)
-    };
-    let served = eutectic_instruments::child::serve(it.command, options).await;
+    let served = eutectic_instruments::child::serve(it.command, it.serve).await;
     served.map_err(|error| Failure::new(error.to_string(), ""))?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn simulated(it: SimulatedArguments) -> Result<ExitCode, Failure> {
-    let known = Kind::ALL.iter().find(|(name, _)| *name == it.kind).map(|(_, kind)| *kind);
-    let kind = known.ok_or_else(|| {
-        let help = did_you_mean(&it.kind, Kind::ALL.map(|(name, _)| name));
-        Failure::new(format!("there is no simulated '{}'", it.kind), help)
+    let SimulatedArguments { kind, instrument, world, speed, virtual_time, serve: options, fault } = it;
+    let found = Kind::named(&kind).ok_or_else(|| {
+        let help = did_you_mean(&kind, Kind::NAMES);
+        Failure::new(format!("there is no simulated '{kind}'"), help)
     })?;
-    let options = SimulatedOptions {
-        kind,
-        instrument: it.instrument,
-        folder: it.folder,
-        world: it.world,
-        listen: it.listen,
-        address_file: it.address_file,
-        idle_exit_s: it.idle_exit_s,
-        speed: it.speed,
-        fault: it.fault,
-    };
+    let options = SimulatedOptions { kind: found, instrument, world, speed, virtual_time, fault, serve: options };
     serve(options).await.map_err(|error| Failure::new(error.to_string(), ""))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -40,12 +40,17 @@ pub struct InstrumentSpec {
 /// Where a driver is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DriverSource {
-    /// It runs already: `http://HOST:PORT`.
-    Address(String),
+    /// It runs already.
+    Address {
+        /// `http://HOST:PORT`
+        address: String,
+        /// What takes its place when a campaign is rehearsed: as in [`DriverSource::Simulated`].
+        twin: Option<String>,
+    },
     /// There is no hardware; we start one ourselves.
     Simulated {
-        /// What is simulated.
-        kind: SimulatedKind,
+        /// What is simulated: one of [`SIMULATED_KINDS`], or the path of a description whose outputs are made up.
+        kind: String,
         /// Seconds of the instrument in one of ours; `None`: the simulation's default.
         speed: Option<f64>,
         /// A defect on purpose, to test what finds it.
@@ -53,18 +58,67 @@ pub enum DriverSource {
     },
 }
 
-/// What can be simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SimulatedKind {
-    /// A flow reactor.
-    FlowReactor,
-    /// An HPLC.
-    Hplc,
+/// What can be simulated by its own physics.
+pub const SIMULATED_KINDS: [&str; 7] =
+    ["balance", "flow_reactor", "furnace", "hplc", "liquid_handler", "robot_arm", "spectrometer"];
+/// How the name of a description ends: `eutectic instrument describe` writes one.
+const DESCRIPTION: &str = ".json";
+
+impl LabSpec {
+    /// The same lab without hardware: every instrument with an address is its twin.
+    ///
+    /// # Errors
+    /// The names of those that have none.
+    pub fn simulated(&self) -> Result<LabSpec, Vec<InstrumentId>> {
+        let mut lacking = Vec::new();
+        let mut twin = |spec: &InstrumentSpec| {
+            let source = match &spec.source {
+                DriverSource::Address { twin: None, .. } => {
+                    lacking.push(spec.name.clone());
+                    spec.source.clone()
+                }
+                DriverSource::Address { twin: Some(kind), .. } => {
+                    DriverSource::Simulated { kind: kind.clone(), speed: None, fault: None }
+                }
+                DriverSource::Simulated { .. } => spec.source.clone(),
+            };
+            InstrumentSpec { name: spec.name.clone(), source }
+        };
+        let instruments = self.instruments.iter().map(&mut twin).collect();
+        if lacking.is_empty() { Ok(LabSpec { name: self.name.clone(), instruments }) } else { Err(lacking) }
+    }
+
+    /// As a lab file has it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let entries = self.instruments.iter().map(InstrumentSpec::to_toml).collect::<String>();
+        format!("name = {}\n{entries}", quoted(&self.name))
+    }
 }
 
-impl SimulatedKind {
-    /// Their names in files.
-    pub const ALL: [(&'static str, Self); 2] = [("flow_reactor", Self::FlowReactor), ("hplc", Self::Hplc)];
+impl InstrumentSpec {
+    /// As an entry of a lab file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut entry = format!("\n[[instrument]]\nname = {}\n", quoted(self.name.as_str()));
+        let mut put = |key: &str, value: String| entry.push_str(&format!("{key} = {value}\n"));
+        match &self.source {
+            DriverSource::Address { address, twin } => {
+                put("address", quoted(address));
+                twin.iter().for_each(|twin| put("twin", quoted(twin)));
+            }
+            DriverSource::Simulated { kind, speed, fault } => {
+                put("simulated", quoted(kind));
+                speed.iter().for_each(|speed| put("speed", format!("{speed:?}")));
+                fault.iter().for_each(|fault| put("fault", quoted(fault)));
+            }
+        }
+        entry
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Defects on purpose.
@@ -76,14 +130,15 @@ const FAULTS: [&str; 1] = ["start-twice"];
 /// Everything that is wrong with it.
 pub fn load_lab(path: &Path) -> Result<LabFile, Box<Report>> {
     let text = read(path)?;
-    let (spec, report) = parse(path, &text, lab);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (spec, report) = parse(path, &text, |root, report| lab(folder, root, report));
     match spec {
         Some(spec) if report.errors() == 0 => Ok(LabFile { spec, warnings: report }),
         Some(_) | None => Err(Box::new(report)),
     }
 }
 
-fn lab(root: &Table<'_>, report: &mut Report) -> Option<LabSpec> {
+fn lab(folder: &Path, root: &Table<'_>, report: &mut Report) -> Option<LabSpec> {
     root.only(&["name", "description", "instrument"], report);
     root.text("description", report);
     let name = root.name("name = \"bench-3\"", true, &mut BTreeSet::new(), report);
@@ -95,58 +150,25 @@ fn lab(root: &Table<'_>, report: &mut Report) -> Option<LabSpec> {
         report.error(None, format!("{} instruments; the limit is {MAX_INSTRUMENTS}", tables.len()), "");
     }
     let mut taken = BTreeSet::new();
-    let read = |table: &Table<'_>| instrument(table, &mut taken, report);
+    let read = |table: &Table<'_>| instrument(folder, table, &mut taken, report);
     let instruments = tables.iter().take(MAX_INSTRUMENTS).filter_map(read).collect();
     Some(LabSpec { name: name?, instruments })
 }
 
-fn instrument(table: &Table<'_>, taken: &mut BTreeSet<String>, report: &mut Report) -> Option<InstrumentSpec> {
-    table.only(&["name", "address", "simulated", "speed", "fault"], report);
+fn instrument(
+    folder: &Path,
+    table: &Table<'_>,
+    taken: &mut BTreeSet<String>,
+    report: &mut Report,
+) -> Option<InstrumentSpec> {
+    table.only(&["name", "address", "twin", "simulated", "speed", "fault"], report);
     let name = table.name("name = \"reactor\"", true, taken, report);
-    let (address, simulated) = (table.text("address", report), table.text("simulated", report));
     let source = match (table.has("address"), table.has("simulated")) {
-        (true, false) => {
-            for key in ["speed", "fault"].into_iter().filter(|key| table.has(key)) {
-                report.error(Some(table.span.clone()), format!("a real instrument has no '{key}'"), "");
-            }
-            let address = address?;
-            let plausible = address.value.parse::<tonic::transport::Uri>().is_ok_and(|it| {
-                it.authority().is_some_and(|it| it.port().is_some())
-                    && matches!(it.scheme_str(), Some("http" | "https"))
-            });
-            if !plausible {
-                let message = format!("'{}' is no driver's address", shortened(address.value));
-                report.error(Some(address.span), message, "for instance: address = \"http://10.0.0.7:50051\"");
-                return None;
-            }
-            DriverSource::Address(address.value.to_owned())
-        }
-        (false, true) => {
-            let simulated = simulated?;
-            let kind = SimulatedKind::ALL.into_iter().find(|(name, _)| *name == simulated.value).map(|(_, kind)| kind);
-            let Some(kind) = kind else {
-                let help = did_you_mean(simulated.value, SimulatedKind::ALL.map(|(name, _)| name));
-                let message = format!("there is no simulated '{}'", shortened(simulated.value));
-                report.error(Some(simulated.span), message, help);
-                return None;
-            };
-            let speed = table.number("speed", report);
-            if let Some(speed) = speed.as_ref().filter(|it| it.value <= 0.0) {
-                report.error(Some(speed.span.clone()), "a speed is above 0", "600 passes ten minutes in a second");
-            }
-            let fault = table.text("fault", report);
-            if let Some(fault) = fault.as_ref().filter(|it| !FAULTS.contains(&it.value)) {
-                let help = did_you_mean(fault.value, FAULTS);
-                report.error(Some(fault.span.clone()), format!("there is no fault '{}'", shortened(fault.value)), help);
-            }
-            DriverSource::Simulated {
-                kind,
-                speed: speed.map(|it| it.value),
-                fault: fault.map(|it| it.value.to_owned()),
-            }
-        }
+        (true, false) => real(folder, table, report)?,
+        (false, true) => simulated(folder, table, report)?,
         (true, true) => {
-            report.error(Some(table.span.clone()), "an instrument has an address or is simulated, not both", "");
+            let help = "give what takes its place in a rehearsal as 'twin'";
+            report.error(Some(table.span.clone()), "an instrument has an address or is simulated, not both", help);
             return None;
         }
         (false, false) => {
@@ -156,4 +178,63 @@ fn instrument(table: &Table<'_>, taken: &mut BTreeSet<String>, report: &mut Repo
         }
     };
     Some(InstrumentSpec { name: InstrumentId::new(name?), source })
+}
+
+fn real(folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<DriverSource> {
+    for key in ["speed", "fault"].into_iter().filter(|key| table.has(key)) {
+        report.error(Some(table.span.clone()), format!("a real instrument has no '{key}'"), "");
+    }
+    let twin = match table.has("twin") {
+        true => Some(kind("twin", folder, table, report)?),
+        false => None,
+    };
+    let address = table.text("address", report)?;
+    let plausible = address.value.parse::<tonic::transport::Uri>().is_ok_and(|it| {
+        it.authority().is_some_and(|it| it.port().is_some()) && matches!(it.scheme_str(), Some("http" | "https"))
+    });
+    if !plausible {
+        let message = format!("'{}' is no driver's address", shortened(address.value));
+        report.error(Some(address.span), message, "for instance: address = \"http://10.0.0.7:50051\"");
+        return None;
+    }
+    Some(DriverSource::Address { address: address.value.to_owned(), twin })
+}
+
+fn simulated(folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<DriverSource> {
+    if table.has("twin") {
+        report.error(Some(table.span.clone()), "what is simulated needs no twin", "");
+    }
+    let kind = kind("simulated", folder, table, report)?;
+    let speed = table.number("speed", report);
+    if let Some(speed) = speed.as_ref().filter(|it| it.value <= 0.0) {
+        report.error(Some(speed.span.clone()), "a speed is above 0", "600 passes ten minutes in a second");
+    }
+    let fault = table.text("fault", report);
+    if let Some(fault) = fault.as_ref().filter(|it| !FAULTS.contains(&it.value)) {
+        let help = did_you_mean(fault.value, FAULTS);
+        report.error(Some(fault.span.clone()), format!("there is no fault '{}'", shortened(fault.value)), help);
+    }
+    Some(DriverSource::Simulated { kind, speed: speed.map(|it| it.value), fault: fault.map(|it| it.value.to_owned()) })
+}
+
+/// A kind by its name, or a description by its path, which counts from the lab file's folder.
+fn kind(key: &str, folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<String> {
+    let given = table.text(key, report)?;
+    if SIMULATED_KINDS.contains(&given.value) {
+        return Some(given.value.to_owned());
+    }
+    if !given.value.ends_with(DESCRIPTION) {
+        let help = did_you_mean(given.value, SIMULATED_KINDS);
+        report.error(Some(given.span), format!("there is no simulated '{}'", shortened(given.value)), help);
+        return None;
+    }
+    let path = folder.join(given.value);
+    let path = std::path::absolute(&path).unwrap_or(path);
+    if !path.is_file() {
+        let message = format!("there is no description '{}'", shortened(given.value));
+        let help = "`eutectic instrument describe NAME > FILE.json` writes one";
+        report.error(Some(given.span), message, help);
+        return None;
+    }
+    Some(path.display().to_string())
 }

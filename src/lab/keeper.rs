@@ -126,7 +126,7 @@ impl Keeper {
         let member = |it: &InstrumentSpec| Member {
             instrument: it.name.clone(),
             source: match &it.source {
-                DriverSource::Address(address) => AddressSource::Fixed(address.clone()),
+                DriverSource::Address { address, .. } => AddressSource::Fixed(address.clone()),
                 DriverSource::Simulated { .. } => AddressSource::File(self.simulated.address_file(&it.name)),
             },
         };

@@ -1,6 +1,6 @@
 //! Simulated instruments: processes of this same program, which outlive it and end by themselves when nobody calls.
 
-use crate::files::{DriverSource, InstrumentSpec, SimulatedKind};
+use crate::files::{DriverSource, InstrumentSpec};
 use eutectic_core::InstrumentId;
 use std::fs::File;
 use std::io;
@@ -47,7 +47,8 @@ impl Simulated {
         std::fs::create_dir_all(self.world())?;
         let log = File::options().create(true).append(true).open(own.join("driver.log"))?;
         let mut command = Command::new(&self.program);
-        command.args(["driver", "simulated", "--kind", kind_name(*kind), "--instrument", instrument.name.as_str()]);
+        command.args(["driver", "simulated", "--kind", kind.as_str(), "--instrument", instrument.name.as_str()]);
+        command.args(["--listen", "127.0.0.1:0"]);
         command.arg("--folder").arg(&own).arg("--world").arg(self.world());
         command.arg("--address-file").arg(self.address_file(&instrument.name));
         command.args(["--idle-exit-s", &IDLE_EXIT_S.to_string()]);
@@ -83,8 +84,4 @@ impl Simulated {
         }
         Ok(starts)
     }
-}
-
-fn kind_name(kind: SimulatedKind) -> &'static str {
-    SimulatedKind::ALL.iter().find(|(_, it)| *it == kind).map_or("", |(name, _)| name)
 }

@@ -79,6 +79,7 @@ impl Driver {
         std::fs::create_dir_all(&world).unwrap();
         let mut arguments =
             vec!["simulated".to_owned(), "--kind".into(), kind.into(), "--instrument".into(), kind.into()];
+        arguments.extend(["--listen".to_owned(), "127.0.0.1:0".into()]);
         arguments.extend(["--speed".to_owned(), speed.to_string(), "--world".into(), world.display().to_string()]);
         arguments.extend(more.iter().map(|&it| it.to_owned()));
         Self::spawned(folder, kind, arguments, &[])

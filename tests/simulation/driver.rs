@@ -187,7 +187,7 @@ impl Driver {
                     }
                 }
                 Effect::Hardware(order) => self.order(order, world),
-                Effect::Event(_) | Effect::Proceed(_) => {}
+                Effect::Event(_) | Effect::Proceed(_) | Effect::Forget(_) => {}
             }
         }
         for report in reports {
@@ -217,6 +217,8 @@ impl Driver {
                     self.stopped(&id, world);
                 }
             }
+            // No capability of this laboratory is holdable.
+            Order::Hold(_) | Order::Resume(_) => {}
             Order::Probe(operation) => {
                 let probe = if let Some(value) = self.hardware.results.get(&operation.id) {
                     Probe::Ended(Ok(outcome(&self.name, value.clone())))

@@ -6,8 +6,8 @@ use crate::wire::choice_domain::Choice;
 use crate::wire::field_spec::Domain;
 use crate::wire::series_domain::Axis;
 use crate::wire::{
-    self, ChoiceDomain, FieldSpec, FlagDomain, IntegerDomain, QuantityDomain, SampleDomain, SeriesDomain, TextDomain,
-    Value, value,
+    self, ArtifactDomain, ChoiceDomain, FieldSpec, FlagDomain, IntegerDomain, QuantityDomain, SampleDomain,
+    SeriesDomain, TextDomain, Value, value,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -57,13 +57,19 @@ struct DescribedCapability {
     #[serde(default)]
     outputs: Vec<DescribedField>,
     #[serde(default)]
+    intermediates: Vec<DescribedField>,
+    #[serde(default)]
     rules: Vec<DescribedRule>,
+    #[serde(default)]
+    uses: Vec<DescribedUse>,
     #[serde(default)]
     effect: Effect,
     #[serde(default)]
     probe: bool,
     #[serde(default)]
     abortable: bool,
+    #[serde(default)]
+    holdable: bool,
     #[serde(default)]
     typical_seconds: Option<f64>,
     #[serde(default)]
@@ -92,6 +98,35 @@ struct DescribedRule {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct DescribedUse {
+    consumable: String,
+    amount: f64,
+    unit: String,
+}
+
+/// The columns of a series with their units: `{"time":"min"}`, or a list where their order matters.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Columns {
+    Named(BTreeMap<String, String>),
+    Ordered(Vec<DescribedColumn>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DescribedColumn {
+    id: String,
+    unit: String,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::Ordered(Vec::new())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DescribedField {
     id: String,
     kind: Kind,
@@ -110,7 +145,10 @@ struct DescribedField {
     max_length: Option<u16>,
     /// Of a series: each column's unit.
     #[serde(default)]
-    columns: BTreeMap<String, String>,
+    columns: Columns,
+    /// Of a file.
+    #[serde(default)]
+    media_types: Vec<String>,
     /// Of an output: its standard uncertainty is always stated.
     #[serde(default)]
     uncertain: bool,
@@ -128,6 +166,7 @@ enum Kind {
     Text,
     Sample,
     Series,
+    Artifact,
 }
 
 /// Texts without a stated length are cut off here.
@@ -150,9 +189,14 @@ impl DescribedCapability {
         let mut built = capability(&self.id).version(&self.version).described(&self.description).with(|it| {
             it.parameters = fields(&self.parameters);
             it.outputs = fields(&self.outputs);
+            it.intermediates = fields(&self.intermediates);
+            it.holdable = self.holdable;
         });
         for rule in &self.rules {
             built = built.rule(&rule.expression, &rule.message);
+        }
+        for used in &self.uses {
+            built = built.uses(&used.consumable, used.amount, &used.unit);
         }
         if matches!(self.effect, Effect::Repeatable) {
             built = built.repeatable();
@@ -212,9 +256,14 @@ impl DescribedField {
             }),
             Kind::Sample => Domain::Sample(SampleDomain { labware_type: self.labware.clone() }),
             Kind::Series => {
-                let axis = |(id, unit): (&String, &String)| Axis { id: id.clone(), unit: unit.clone() };
-                Domain::Series(SeriesDomain { axes: self.columns.iter().map(axis).collect() })
+                let axis = |id: &String, unit: &String| Axis { id: id.clone(), unit: unit.clone() };
+                let axes = match &self.columns {
+                    Columns::Named(named) => named.iter().map(|(id, unit)| axis(id, unit)).collect(),
+                    Columns::Ordered(ordered) => ordered.iter().map(|it| axis(&it.id, &it.unit)).collect(),
+                };
+                Domain::Series(SeriesDomain { axes })
             }
+            Kind::Artifact => Domain::Artifact(ArtifactDomain { media_types: self.media_types.clone() }),
         }
     }
 
@@ -228,7 +277,7 @@ impl DescribedField {
             Kind::Flag => value::Kind::Boolean(value.as_bool()?),
             Kind::Text => value::Kind::Text(text()?),
             Kind::Sample => value::Kind::Sample(text()?),
-            Kind::Series => return None,
+            Kind::Series | Kind::Artifact => return None,
         };
         Some(Value { kind: Some(kind) })
     }

@@ -1,6 +1,7 @@
 //! The lines between the host and its child: one JSON object each, answers by the `id` of what they answer.
 
 use crate::machine::{Arguments, Outcome, Probe, StatusReport, StopReason};
+use crate::wire::calibration::State as Validity;
 use crate::wire::fault::{Category, Retry};
 use crate::wire::field_spec::Domain;
 use crate::wire::instrument_status::Readiness;
@@ -8,10 +9,14 @@ use crate::wire::measurement::Quality;
 use crate::wire::series::Column;
 use crate::wire::series_domain::Axis;
 use crate::wire::value::Kind;
-use crate::wire::{Argument, Context, Fault, FieldSpec, Measurement, Operation, Quantity, SampleEffect, Series, Value};
+use crate::wire::{
+    Argument, Calibration, Consumable, Context, Fault, FieldSpec, Interlock, Measurement, Operation, Quantity,
+    SampleEffect, Series, Value,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What the host asks of its child.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +32,10 @@ pub(super) enum Order {
     Proceed,
     /// Stop the run of this id.
     Stop { run: u64, why: &'static str },
+    /// Wait at the next safe point of the run of this id.
+    Hold { run: u64 },
+    /// Go on.
+    Resume { run: u64 },
     /// Bring the hardware to its safe state.
     SafeState { why: &'static str },
     /// What became of this operation: the program has started anew since.
@@ -59,6 +68,9 @@ pub(super) struct Said {
     pub(super) intermediate: Option<Map<String, Json>>,
     #[serde(default)]
     pub(super) point_of_no_return: Option<String>,
+    /// It waits at a safe point, or goes on.
+    #[serde(default)]
+    pub(super) held: Option<bool>,
     #[serde(default)]
     pub(super) log: Option<String>,
 }
@@ -88,6 +100,72 @@ pub(super) struct SaidOutcome {
 struct SaidStatus {
     readiness: String,
     message: String,
+    consumables: Vec<SaidConsumable>,
+    calibrations: Vec<SaidCalibration>,
+    interlocks: Vec<SaidInterlock>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidConsumable {
+    id: String,
+    #[serde(default)]
+    name: String,
+    unit: String,
+    remaining: f64,
+    #[serde(default)]
+    capacity: Option<f64>,
+    #[serde(default)]
+    measured: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidCalibration {
+    id: String,
+    state: String,
+    #[serde(default)]
+    capability: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaidInterlock {
+    id: String,
+    closed: bool,
+    #[serde(default)]
+    message: String,
+}
+
+impl From<SaidConsumable> for Consumable {
+    fn from(it: SaidConsumable) -> Self {
+        let quantity = |value| Quantity { value, unit: it.unit.clone(), ..Quantity::default() };
+        let (remaining, capacity) = (Some(quantity(it.remaining)), it.capacity.map(quantity));
+        Self { id: it.id, display_name: it.name, remaining, capacity, measured: it.measured, ..Self::default() }
+    }
+}
+
+/// A file that a run names as an output.
+pub(super) struct File {
+    pub(super) output: String,
+    pub(super) media_type: String,
+    pub(super) path: PathBuf,
+}
+
+/// Takes the files out of a result: `{"file": PATH, "media_type": TYPE}` for each output that is an artifact.
+pub(super) fn take_files(result: &mut Json, declared: &[FieldSpec]) -> Result<Vec<File>, String> {
+    let mut files = Vec::new();
+    let Some(outputs) = result.get_mut("outputs").and_then(Json::as_object_mut) else { return Ok(files) };
+    for field in declared {
+        let Some(Domain::Artifact(domain)) = &field.domain else { continue };
+        let Some(told) = outputs.remove(&field.id) else { continue };
+        let text = |key: &str| told.get(key).and_then(Json::as_str).map(ToOwned::to_owned);
+        let wrong = || format!("output '{}' must be {{\"file\": PATH, \"media_type\": TYPE}}, not {told}", field.id);
+        let path = PathBuf::from(text("file").ok_or_else(wrong)?);
+        let media_type = text("media_type").or_else(|| domain.media_types.first().cloned()).unwrap_or_default();
+        files.push(File { output: field.id.clone(), media_type, path });
+    }
+    Ok(files)
 }
 
 pub(super) fn why(reason: StopReason) -> &'static str {
@@ -230,7 +308,9 @@ pub(super) fn measurement(output: &str, value: &Json, declared: &[FieldSpec]) ->
             };
             Kind::Series(Series { columns: domain.axes.iter().map(column).collect::<Result<_, _>>()? })
         }
-        Some(Domain::Artifact(_)) | None => return Err(format!("output '{output}' can't be told by a child program")),
+        Some(Domain::Artifact(_)) | None => {
+            return Err(format!("output '{output}' can only be told at the end of a run"));
+        }
     };
     let qualities = [
         ("good", Quality::Good),
@@ -260,7 +340,20 @@ pub(super) fn status(result: Json) -> Result<StatusReport, String> {
         ("maintenance", Readiness::Maintenance),
     ];
     let readiness = word(&said.readiness, &words, Readiness::Ready)?;
-    Ok(StatusReport { readiness, message: said.message, ..StatusReport::default() })
+    let states = [("valid", Validity::Valid), ("due", Validity::Due), ("invalid", Validity::Invalid)];
+    let calibration = |it: SaidCalibration| {
+        let state = word(&it.state, &states, Validity::Valid)?.into();
+        Ok::<_, String>(Calibration { id: it.id, state, capability: it.capability, ..Calibration::default() })
+    };
+    let interlock = |it: SaidInterlock| Interlock { id: it.id, closed: it.closed, message: it.message };
+    Ok(StatusReport {
+        readiness,
+        message: said.message,
+        consumables: said.consumables.into_iter().map(Into::into).collect(),
+        calibrations: said.calibrations.into_iter().map(calibration).collect::<Result<_, _>>()?,
+        interlocks: said.interlocks.into_iter().map(interlock).collect(),
+        ..StatusReport::default()
+    })
 }
 
 /// `"unknown"`, `"never_started"`, `"running"`, or an outcome or fault of an operation that has ended.

@@ -6,8 +6,10 @@
 mod describe;
 mod link;
 mod message;
+mod written;
 
 pub use link::MAX_LINE_BYTES;
+pub use written::write_description;
 
 use crate::machine::{Manifest, ManifestError, Outcome, Probe, Reason, StatusReport, StopReason};
 use crate::sdk::{Call, Driver, Options, ServeError, async_trait, serve_with};
@@ -41,7 +43,7 @@ pub async fn serve(command: Vec<String>, options: Options) -> Result<(), ServeEr
     let broken = |error: LinkError| ServeError::Broken(error.to_string());
     link.running(DESCRIBE_LIMIT).await.map_err(broken)?;
     let manifest = describe(&link).await?;
-    serve_with(Arc::new(ChildDriver { link, manifest }), options, |routes| routes).await
+    serve_with(Arc::new(ChildDriver { link, manifest }), options, |routes, _| routes).await
 }
 
 async fn describe(link: &Link) -> Result<Manifest, ServeError> {
@@ -52,6 +54,15 @@ async fn describe(link: &Link) -> Result<Manifest, ServeError> {
     let described: describe::Described = serde_json::from_value(described)
         .map_err(|error| ServeError::Broken(format!("the child program's description: {error}")))?;
     Ok(described.manifest()?)
+}
+
+/// Reads a description as a child says it.
+///
+/// # Errors
+/// In words, what is wrong with it.
+pub fn read_description(json: &str) -> Result<Manifest, String> {
+    let described: describe::Described = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    described.manifest().map_err(|error| error.to_string())
 }
 
 struct ChildDriver {
@@ -117,12 +128,20 @@ impl ChildDriver {
         let outputs = self.outputs(&call.operation().capability).to_vec();
         let mut told = Instant::now();
         let mut stopping: Option<Instant> = None;
+        let mut held = false;
         loop {
+            let hold = call.hold_changed(held);
             let said = tokio::select! {
                 said = talk.next() => said?,
                 why = call.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now());
                     self.link.talk(&Order::Stop { run: talk.id, why: message::why(why) }).map(drop)?;
+                    continue;
+                }
+                () = hold => {
+                    held = !held;
+                    let order = if held { Order::Hold { run: talk.id } } else { Order::Resume { run: talk.id } };
+                    self.link.talk(&order).map(drop)?;
                     continue;
                 }
                 () = overdue(stopping) => {
@@ -132,7 +151,7 @@ impl ChildDriver {
             };
             match said {
                 Said { result: Some(result), .. } => {
-                    return message::outcome(result, &outputs).map(Ok).map_err(LinkError::Wrong);
+                    return self.outcome(call, result, &outputs).await;
                 }
                 Said { fault: Some(fault), .. } => return fault.into_wire().map(Err).map_err(LinkError::Wrong),
                 Said { progress: Some(progress), stage, .. } => {
@@ -141,6 +160,7 @@ impl ChildDriver {
                         call.progress(progress, stage.as_deref().unwrap_or_default());
                     }
                 }
+                Said { held: Some(held), .. } => call.tell_held(held),
                 Said { intermediate: Some(values), .. } => {
                     let declared = self.manifest.capability(&call.operation().capability);
                     let declared = declared.map_or(&[] as &[_], |it| it.intermediates.as_slice());
@@ -158,6 +178,24 @@ impl ChildDriver {
                 Said { .. } => return Err(LinkError::Wrong("a line that says nothing".into())),
             }
         }
+    }
+
+    /// What it says in the end; files that it names are taken in.
+    async fn outcome(
+        &self,
+        call: &Call,
+        mut result: serde_json::Value,
+        outputs: &[FieldSpec],
+    ) -> Result<Result<Outcome, Fault>, LinkError> {
+        let files = message::take_files(&mut result, outputs).map_err(LinkError::Wrong)?;
+        let mut outcome = message::outcome(result, outputs).map_err(LinkError::Wrong)?;
+        for file in files {
+            match call.artifact_file(&file.output, &file.media_type, &file.path).await {
+                Ok(artifact) => outcome = outcome.artifact(&file.output, artifact),
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        Ok(Ok(outcome))
     }
 
     /// The child died in the middle: the next one is asked, for the hardware may know.

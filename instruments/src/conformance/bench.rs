@@ -1,5 +1,6 @@
 //! The driver under test, and what checks need of it again and again.
 
+use super::start::{Start, spawn};
 use super::{Outcome, Stop, left_out, wrong};
 use crate::wire::instrument_service_client::InstrumentServiceClient;
 use crate::wire::operation::State;
@@ -7,7 +8,7 @@ use crate::wire::value::Kind;
 use crate::wire::{self, Argument, Capability, ExecuteRequest, FieldSpec, Operation, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -26,13 +27,6 @@ pub(super) const SHORT_LEASE: Duration = Duration::from_millis(400);
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// Leases are asked for so long unless a check needs another time.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
-
-/// How the kit starts the driver itself, to kill it and start it again.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-}
 
 /// What is checked, and with what.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +48,8 @@ pub struct Options {
 pub(super) type Client = InstrumentServiceClient<Channel>;
 
 pub(super) struct Bench {
-    options: Options,
-    child: Option<Child>,
+    pub(super) options: Options,
+    pub(super) child: Option<Child>,
     endpoint: Endpoint,
     pub(super) channel: Channel,
     pub(super) client: Client,
@@ -129,8 +123,13 @@ impl Bench {
         InstrumentServiceClient::new(self.endpoint.connect_lazy())
     }
 
+    /// One that waits longer for an answer, for large files.
+    pub(super) fn patient_client(&self) -> Client {
+        InstrumentServiceClient::new(self.endpoint.clone().timeout(OPERATION_LIMIT).connect_lazy())
+    }
+
     /// Waits until the driver answers.
-    async fn up(&mut self) -> Result<(), String> {
+    pub(super) async fn up(&mut self) -> Result<(), String> {
         let begun = tokio::time::Instant::now();
         loop {
             match self.client.list_instruments(wire::ListInstrumentsRequest::default()).await {
@@ -141,24 +140,6 @@ impl Bench {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-    }
-
-    /// Kills the driver and starts it again.
-    pub(super) async fn restart(&mut self) -> Result<(), Stop> {
-        let Some(start) = self.options.start.clone() else {
-            return Err(left_out("needs --start-command: the driver has to be killed and started again"));
-        };
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        self.child = Some(spawn(&start).map_err(left_out)?);
-        self.up().await.map_err(|words| wrong("the driver comes up again after it was killed", words, "see its log"))
-    }
-
-    pub(super) fn can_restart(&self) -> Result<(), Stop> {
-        let why = "needs --start-command: the driver has to be killed and started again";
-        self.options.start.as_ref().map(|_| ()).ok_or_else(|| left_out(why))
     }
 
     /// Physical starts by the hardware's own count, where there is one.
@@ -241,21 +222,25 @@ impl Bench {
         found.cloned().ok_or_else(|| left_out("the instrument has no such capability"))
     }
 
-    fn argument(&self, field: &FieldSpec) -> Result<Argument, Stop> {
+    fn argument(&self, field: &FieldSpec, at: f64) -> Result<Argument, Stop> {
         use wire::field_spec::Domain;
         let text = self.options.arguments.get(&field.id);
-        let number = text.map(|text| text.parse::<f64>().map_err(|_| left_out(format!("'{text}' is no number"))));
-        let number = number.transpose()?;
+        let number = || {
+            let parsed = text.map(|text| text.parse::<f64>().map_err(|_| left_out(format!("'{text}' is no number"))));
+            parsed.transpose()
+        };
         let kind = match &field.domain {
             Some(Domain::Quantity(it)) => Kind::Quantity(wire::Quantity {
-                value: number.unwrap_or_else(|| f64::midpoint(it.minimum, it.maximum)),
+                value: number()?.unwrap_or(it.minimum + at * (it.maximum - it.minimum)),
                 unit: it.unit.clone(),
                 ..wire::Quantity::default()
             }),
             #[expect(clippy::cast_possible_truncation, reason = "a whole number that a person wrote")]
-            Some(Domain::Integer(it)) => {
-                Kind::Integer(number.map_or_else(|| it.minimum.midpoint(it.maximum), |number| number as i64))
-            }
+            Some(Domain::Integer(it)) => Kind::Integer(match number()? {
+                Some(number) => number as i64,
+                None if at < 1.0 => it.minimum.midpoint(it.maximum),
+                None => it.maximum,
+            }),
             Some(Domain::Choice(it)) => {
                 let first = it.choices.first().map(|choice| choice.id.clone()).unwrap_or_default();
                 Kind::Choice(text.cloned().unwrap_or(first))
@@ -273,10 +258,28 @@ impl Bench {
         Ok(Argument { id: field.id.clone(), value: Some(Value { kind: Some(kind) }) })
     }
 
-    /// A request that should be accepted, under a new id.
+    /// A request that should be accepted, under a new id: in the middle of the ranges; what has a default is left at it.
     pub(super) fn request(&self, token: i64) -> Result<ExecuteRequest, Stop> {
+        self.request_at(token, 0.5)
+    }
+
+    /// The same at the top of all ranges, where no rule forbids it: the longest operation, or the largest result.
+    pub(super) async fn request_at_top(&mut self, token: i64) -> Result<ExecuteRequest, Stop> {
+        let request = self.request_at(token, 1.0)?;
+        let validate = wire::ValidateOperationRequest { execute: Some(request.clone()) };
+        let answer = accepted(self.client.validate_operation(validate).await, "ValidateOperation")?;
+        if answer.into_inner().fault.is_some() { self.request(token) } else { Ok(request) }
+    }
+
+    fn request_at(&self, token: i64, at: f64) -> Result<ExecuteRequest, Stop> {
         let capability = self.capability()?;
-        let arguments = capability.parameters.iter().map(|field| self.argument(field)).collect::<Result<_, _>>()?;
+        let said = |field: &&FieldSpec| self.options.arguments.contains_key(&field.id);
+        let made_up = |field: &&FieldSpec| !matches!(field.domain, Some(wire::field_spec::Domain::Sample(_)));
+        let fields = capability.parameters.iter().filter(|field| {
+            let has_default = !field.required && field.default_value.is_some();
+            said(field) || !has_default || at >= 1.0 && made_up(field)
+        });
+        let arguments = fields.map(|field| self.argument(field, at)).collect::<Result<_, _>>()?;
         Ok(ExecuteRequest {
             instrument: self.instrument.id.clone(),
             operation_id: Uuid::now_v7().to_string(),
@@ -308,9 +311,10 @@ impl Bench {
     /// The operation once it has ended.
     pub(super) async fn ended(&mut self, id: &str) -> Result<Operation, Stop> {
         let begun = tokio::time::Instant::now();
-        let mut seen = 0;
+        let (mut seen, mut step) = (0, self.step());
         loop {
-            let operation = accepted(self.news(id, seen, 2).await, "GetOperation of an accepted operation")?;
+            let wait = if self.is_virtual() { 0 } else { 2 };
+            let operation = accepted(self.news(id, seen, wait).await, "GetOperation of an accepted operation")?;
             seen = operation.last_sequence;
             if crate::machine::has_ended(operation.state()) {
                 return Ok(operation);
@@ -319,7 +323,18 @@ impl Bench {
                 let came = format!("after {} s it is {:?}", OPERATION_LIMIT.as_secs(), operation.state());
                 return Err(wrong("the operation ends", came, "choose a quicker one with --capability and --argument"));
             }
+            if self.is_virtual() {
+                self.pass(step).await?;
+                step *= 2;
+            }
         }
+    }
+
+    /// A little time for an operation to go on in.
+    pub(super) fn step(&self) -> Duration {
+        let typical = self.capability().ok().and_then(|it| it.typical_duration);
+        let typical = typical.and_then(|it| Duration::try_from(it).ok()).unwrap_or(Duration::from_secs(60));
+        if self.is_virtual() { typical / 8 } else { Duration::from_millis(50) }
     }
 
     /// Waits until an operation runs, or has ended.
@@ -363,7 +378,7 @@ impl Bench {
                 let _ = self.client.clear_halt(clear).await;
             }
             if status.active_operations.is_empty() && status.halt_id.is_empty() {
-                return;
+                return self.restock(&status).await;
             }
             if let Ok(lease) = self.lease().await {
                 for id in &status.active_operations {
@@ -374,12 +389,6 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-}
-
-fn spawn(start: &Start) -> Result<Child, String> {
-    let (program, arguments) = start.command.split_first().ok_or("the start command is empty")?;
-    let child = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-    child.map_err(|error| format!("'{program}' can't be started: {error}"))
 }
 
 /// That a status has this code.

@@ -1,21 +1,32 @@
 //! Results: as declared, with what belongs to them.
 
 use super::bench::{Bench, accepted};
-use super::{Outcome, Stop, wrong};
-use crate::wire::Operation;
+use super::{Outcome, Stop, left_out, wrong};
+use crate::wire::fault::{Category, Retry};
 use crate::wire::field_spec::Domain;
 use crate::wire::operation::State;
 use crate::wire::value::Kind;
+use crate::wire::{ExecuteRequest, Fault, Operation, SampleEffect};
 
-async fn succeeded(bench: &mut Bench) -> Result<Operation, Stop> {
+pub(super) async fn succeeded(bench: &mut Bench) -> Result<Operation, Stop> {
     let token = bench.lease().await?.fencing_token;
     let request = bench.request(token)?;
+    has_succeeded(bench, request).await
+}
+
+pub(super) async fn succeeded_at_top(bench: &mut Bench) -> Result<Operation, Stop> {
+    let token = bench.lease().await?.fencing_token;
+    let request = bench.request_at_top(token).await?;
+    has_succeeded(bench, request).await
+}
+
+async fn has_succeeded(bench: &mut Bench, request: ExecuteRequest) -> Result<Operation, Stop> {
     accepted(bench.client.execute(request.clone()).await, "Execute")?;
     let operation = bench.ended(&request.operation_id).await?;
     if operation.state() == State::Succeeded {
         return Ok(operation);
     }
-    Err(super::left_out(format!("the operation ended as {:?}: see check 19", operation.state())))
+    Err(left_out(format!("the operation ended as {:?}: see check 19", operation.state())))
 }
 
 pub(super) async fn outputs(bench: &mut Bench) -> Outcome {
@@ -68,4 +79,56 @@ pub(super) async fn times(bench: &mut Bench) -> Outcome {
             "take them from one clock, in UTC, as each happens",
         )),
     }
+}
+
+/// How far an operation is when the fault comes that was ordered.
+const FAULT_AT: f64 = 0.3;
+
+/// An operation that does not succeed: by a fault that is ordered, or else aborted. With the reason that it should have.
+async fn unsuccessful(bench: &mut Bench) -> Result<(Operation, &'static str), Stop> {
+    let fault = Fault {
+        reason: "PUMP_STALLED".to_owned(),
+        message: "ordered by the conformance kit".to_owned(),
+        category: Category::Hardware.into(),
+        retry: Retry::AfterPerson.into(),
+        sample_effect: SampleEffect::Modified.into(),
+        ..Fault::default()
+    };
+    let ordered = match bench.inject(fault, FAULT_AT, false).await {
+        Ok(()) => true,
+        Err(Stop::LeftOut(_)) if bench.capability()?.abortable => false,
+        Err(stop) => return Err(stop),
+    };
+    let token = bench.lease().await?.fencing_token;
+    let request = bench.request(token)?;
+    accepted(bench.client.execute(request.clone()).await, "Execute: a fault that comes later is no refusal")?;
+    if !ordered {
+        bench.running(&request.operation_id).await?;
+        let abort = bench.abort_request(&request.operation_id, token);
+        accepted(bench.client.abort_operation(abort).await, "AbortOperation")?;
+    }
+    let operation = bench.ended(&request.operation_id).await?;
+    match (operation.state(), ordered) {
+        (State::Succeeded, false) => Err(left_out("the operation ends too quickly to be stopped: choose a longer one")),
+        (_, true) => Ok((operation, "PUMP_STALLED")),
+        (_, false) => Ok((operation, "ABORTED")),
+    }
+}
+
+pub(super) async fn fault(bench: &mut Bench) -> Outcome {
+    let (operation, reason) = unsuccessful(bench).await?;
+    let fault = operation.fault.clone().unwrap_or_default();
+    let complete = fault.reason == reason
+        && !fault.message.is_empty()
+        && fault.category() != Category::Unspecified
+        && fault.retry() != Retry::Unspecified
+        && fault.sample_effect() != SampleEffect::Unspecified
+        && operation.sample_effect() == fault.sample_effect();
+    if complete && operation.state() != State::Succeeded {
+        return Ok(());
+    }
+    let came = format!("{:?}, sample {:?}, {fault:?}", operation.state(), operation.sample_effect());
+    let expected =
+        format!("an end state with fault {reason}: message, category, retry advice, what became of the sample");
+    Err(wrong(expected, came, "fill in the whole fault: the orchestrator decides by it what happens next"))
 }

@@ -1,7 +1,7 @@
 //! Who may order: leases, epochs and fencing tokens.
 
 use super::bench::{Bench, LEASE, SHORT_LEASE, refused};
-use super::{Outcome, wrong};
+use super::{Outcome, left_out, wrong};
 use uuid::Uuid;
 
 pub(super) async fn second_holder(bench: &mut Bench) -> Outcome {
@@ -36,7 +36,7 @@ pub(super) async fn stale_token(bench: &mut Bench) -> Outcome {
 
 pub(super) async fn expired(bench: &mut Bench) -> Outcome {
     let token = bench.lease_for(SHORT_LEASE).await?.fencing_token;
-    tokio::time::sleep(2 * SHORT_LEASE).await;
+    bench.pass(2 * SHORT_LEASE).await?;
     let (request, before) = (bench.request(token)?, bench.starts());
     let mend = "a lease past its time orders nothing, even with the highest token";
     refused(bench.client.execute(request).await, "LEASE_EXPIRED", mend)?;
@@ -60,4 +60,32 @@ pub(super) async fn token_survives(bench: &mut Bench) -> Outcome {
     let request = bench.lease_request(&holder, lower, LEASE);
     let answer = bench.client.acquire_lease(request).await;
     refused(answer, "STALE_EPOCH", "keep each holder's highest epoch in the journal, synced")
+}
+
+pub(super) async fn new_journal(bench: &mut Bench) -> Outcome {
+    bench.can_restart()?;
+    let journal = bench.journal()?;
+    let aside = journal.with_extension("aside-for-the-conformance-kit");
+    let before = bench.status().await?.journal_id;
+    let cannot = |error: std::io::Error| left_out(format!("the journal can't be moved: {error}"));
+    bench.kill();
+    std::fs::rename(&journal, &aside).map_err(cannot)?;
+    let started = bench.start().await;
+    let status = bench.status().await;
+    bench.kill();
+    // Whatever came of it, the driver gets its memory back.
+    let _ = std::fs::remove_dir_all(&journal);
+    std::fs::rename(&aside, &journal).map_err(cannot)?;
+    bench.start().await?;
+    started?;
+    let (lost, found) = (status?.journal_id, bench.status().await?.journal_id);
+    if !before.is_empty() && lost != before && found == before {
+        return Ok(());
+    }
+    let mend = "make the journal's id up when the journal is made, and keep it in the journal";
+    Err(wrong(
+        "another journal_id without the journal, the old one with it",
+        format!("{before}, {lost}, {found}"),
+        mend,
+    ))
 }

@@ -7,13 +7,21 @@ mod arguments;
 mod bench;
 mod data;
 mod describe;
+mod files;
 mod lease;
+mod queue;
 mod report;
 mod run;
 mod safety;
+mod start;
+mod supplies;
+mod time;
+mod virtual_time;
+mod watch;
 
-pub use bench::{Options, Start};
+pub use bench::Options;
 pub use report::{Format, line, write};
+pub use start::Start;
 
 use bench::Bench;
 use std::pin::Pin;
@@ -27,11 +35,14 @@ pub enum Level {
     Run,
     /// Its results say what they have to.
     Data,
+    /// It has no hardware, and does what it is told: faults, and time.
+    Simulation,
 }
 
 impl Level {
     /// Their names on the command line.
-    pub const ALL: [(&'static str, Self); 3] = [("describe", Self::Describe), ("run", Self::Run), ("data", Self::Data)];
+    pub const ALL: [(&'static str, Self); 4] =
+        [("describe", Self::Describe), ("run", Self::Run), ("data", Self::Data), ("simulation", Self::Simulation)];
 }
 
 /// What is wrong.
@@ -116,18 +127,30 @@ const CHECKS: &[Check] = &checks! {
     24 Run "a lost reply and a retry start once" => run::lost_reply;
     25 Run "a takeover racing an execute: never both" => run::race;
     26 Run "a tombstone keeps a late execute from starting" => run::tombstone;
-    27 Run "a watch resumes where it was" => run::watch_resumes;
+    27 Run "a watch resumes where it was" => watch::resumes;
+    28 Data "a slow reader loses only progress, or its stream" => watch::slow_reader;
     29 Run "an operation is aborted" => run::aborts;
     30 Run "aborting twice is aborting once" => run::aborts_twice;
     31 Run "aborting after the end changes nothing" => run::aborts_after;
+    32 Run "a fault is data, and complete" => data::fault;
     33 Run "killed while running: interrupted or probed" => run::killed_running;
+    34 Run "killed when accepted: never started" => queue::killed_accepted;
     35 Run "the same id after a restart does not start" => run::same_after_restart;
     36 Run "halt needs no lease, latches, and is answered while streams are taken" => safety::halt;
     37 Run "clearing an older halt is refused" => safety::stale_clear;
     38 Run "a lost lease brings the safe state where that was asked" => safety::lease_loss;
+    39 Run "what waits and has lost its lease never starts" => queue::lease_gone;
+    40 Run "what runs past its limit is stopped" => supplies::max_duration;
     41 Data "outputs are as declared" => data::outputs;
+    42 Run "an invalid calibration refuses" => supplies::calibration;
+    43 Run "an exhausted consumable refuses before anything moves" => supplies::consumable;
+    44 Data "a file is read on from where it broke off, and is whole" => files::resumes;
     45 Data "times are in order" => data::times;
+    46 Simulation "a day of virtual time passes in moments, and alike" => virtual_time::a_day_in_moments;
     47 Describe "an unknown method is unimplemented" => describe::unknown_method;
+    48 Data "a result of 50 MB stays a file" => files::stays_a_file;
+    49 Run "a new journal has a new journal_id" => lease::new_journal;
+    50 Run "it is held in a safe place, and goes on" => supplies::holds;
 };
 
 /// One line of the report.

@@ -3,7 +3,7 @@
 use super::bench::{Bench, LEASE, accepted, reason, refused};
 use super::{Outcome, Stop, left_out, wrong};
 use crate::wire::operation::State;
-use crate::wire::{self, Operation, SampleEffect};
+use crate::wire::{Operation, SampleEffect};
 use std::time::Duration;
 
 fn state(operation: &Operation, wanted: State, mend: &str) -> Outcome {
@@ -15,7 +15,7 @@ fn state(operation: &Operation, wanted: State, mend: &str) -> Outcome {
 }
 
 /// Executes and returns the operation's id.
-async fn execute(bench: &mut Bench) -> Result<String, Stop> {
+pub(super) async fn execute(bench: &mut Bench) -> Result<String, Stop> {
     let token = bench.lease().await?.fencing_token;
     let request = bench.request(token)?;
     let id = request.operation_id.clone();
@@ -155,33 +155,6 @@ pub(super) async fn tombstone(bench: &mut Bench) -> Outcome {
         return Err(wrong("the late Execute does not start it", "it was accepted", "look the id up before accepting"));
     }
     bench.started(before, 0)
-}
-
-pub(super) async fn watch_resumes(bench: &mut Bench) -> Outcome {
-    let id = execute(bench).await?;
-    let ended = bench.ended(&id).await?;
-    let request = wire::WatchInstrumentRequest {
-        instrument: bench.instrument.id.clone(),
-        last_seen_sequence: ended.last_sequence.saturating_sub(1),
-    };
-    let mut events = accepted(bench.client.watch_instrument(request).await, "WatchInstrument")?.into_inner();
-    let hear = async {
-        while let Ok(Some(event)) = events.message().await {
-            let Some(event) = event.event else { continue };
-            if event.operation_id == id && event.sequence >= ended.last_sequence {
-                return true;
-            }
-        }
-        false
-    };
-    match tokio::time::timeout(Duration::from_secs(5), hear).await {
-        Ok(true) => Ok(()),
-        _ => Err(wrong(
-            "a watch from an earlier sequence tells what came after it",
-            "the operation's end is not told again",
-            "keep events of the last operations, and begin with those past last_seen_sequence",
-        )),
-    }
 }
 
 /// An operation that runs; left out where the capability can't be stopped, or ends at once.

@@ -45,7 +45,7 @@ impl Batch {
             let hit = match order {
                 Hardware::StopAll(_) => true,
                 Hardware::Stop { operation_id, .. } => *operation_id == operation.id,
-                Hardware::Start { .. } | Hardware::Probe(_) => false,
+                Hardware::Start { .. } | Hardware::Hold(_) | Hardware::Resume(_) | Hardware::Probe(_) => false,
             };
             if hit {
                 let mut fault = Reason::Aborted.fault("stopped before the hardware moved");

@@ -3,7 +3,7 @@
 use super::{Effect, HaltRecord, Machine, RecordKind};
 use crate::wire::instrument_event::{Event, Progress};
 use crate::wire::instrument_status::Readiness;
-use crate::wire::{InstrumentEvent, InstrumentStatus, Lease};
+use crate::wire::{InstrumentEvent, InstrumentStatus, Interlock, Lease};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl Machine {
             lease,
             active_operations: active,
             calibrations: report.calibrations.clone(),
-            consumables: report.consumables.clone(),
+            consumables: self.consumables(),
             interlocks: report.interlocks.clone(),
             halt_id: self.halt.halt_id.clone(),
             needs_on_site_reset: report.needs_on_site_reset,
@@ -130,6 +130,9 @@ impl Machine {
     pub(super) fn readiness(&self) -> Readiness {
         if self.is_halted() {
             return Readiness::Halted;
+        }
+        if self.open_interlock().is_some() {
+            return Readiness::NotReady;
         }
         match self.report.readiness {
             Readiness::Unspecified | Readiness::Ready => match self.running.len() >= self.manifest.max_concurrency() {
@@ -148,9 +151,14 @@ impl Machine {
 
     fn status_message(&self) -> String {
         let HaltRecord { halt_id, reason, .. } = &self.halt;
-        match halt_id.is_empty() {
-            true => self.report.message.clone(),
-            false => format!("halted ({halt_id}): {reason}"),
+        match (halt_id.is_empty(), self.open_interlock()) {
+            (false, _) => format!("halted ({halt_id}): {reason}"),
+            (true, Some(open)) => format!("interlock {:?} is open: {}", open.id, open.message),
+            (true, None) => self.report.message.clone(),
         }
+    }
+
+    pub(super) fn open_interlock(&self) -> Option<&Interlock> {
+        self.report.interlocks.iter().find(|interlock| !interlock.closed)
     }
 }

@@ -1,7 +1,6 @@
 //! Start or attach: how an operation is accepted, queued and started, once.
 
 use super::{Answer, CallId, Effect, Hardware, Machine, OperationRecord, Reason, Refusal, Running, validate};
-use crate::wire::calibration;
 use crate::wire::instrument_status::Readiness;
 use crate::wire::operation::State;
 use crate::wire::{
@@ -55,8 +54,9 @@ impl Machine {
         if self.shutting_down {
             return Err(Reason::ShuttingDown.refuse("the driver is going down"));
         }
+        self.check_permissives(capability)?;
         self.check_ready()?;
-        self.check_supplies(capability)?;
+        self.check_supplies(capability, &self.waiting_capabilities())?;
         let capacity = self.manifest.max_concurrency() + self.manifest.queue_depth();
         let would_wait = !self.has_place(&capability.id);
         if self.running.len() + self.queue.len() >= capacity
@@ -81,28 +81,6 @@ impl Machine {
                 Err(Reason::NotReady.refuse(words))
             }
         }
-    }
-
-    fn check_supplies(&self, capability: &Capability) -> Result<(), Refusal> {
-        let invalid = |each: &&crate::wire::Calibration| each.state() == calibration::State::Invalid;
-        if let Some(calibration) = self.report.calibrations.iter().find(invalid) {
-            return Err(Reason::CalibrationInvalid.refuse(format!("calibration {:?} is invalid", calibration.id)));
-        }
-        for usage in &capability.usages {
-            let stock = self.report.consumables.iter().find(|each| each.id == usage.consumable_id);
-            let left = stock.and_then(|stock| stock.remaining.as_ref());
-            if let (Some(left), Some(needed)) = (left, &usage.typical)
-                && left.unit == needed.unit
-                && left.value < needed.value
-            {
-                let words = format!(
-                    "{} {} of {:?} are left, the operation needs {}",
-                    left.value, left.unit, usage.consumable_id, needed.value
-                );
-                return Err(Reason::ConsumableExhausted.refuse(words));
-            }
-        }
-        Ok(())
     }
 
     fn accept(&mut self, request: ExecuteRequest, arguments: Vec<Argument>, holder: String) {
@@ -153,12 +131,25 @@ impl Machine {
                 continue;
             }
             let leased = self.leases.held().is_some_and(|held| held.holder == record.operation.holder);
-            match leased {
-                true => self.start(&id),
-                false => self.never_started(&id, "its lease was over before it could start"),
+            match (leased, self.hindrance(&id)) {
+                (true, None) => self.start(&id),
+                (true, Some(refusal)) => self.never_started(&id, &refusal.fault.message),
+                (false, _) => self.never_started(&id, "its lease was over before it could start"),
             }
         }
         self.queue = still_waiting;
+    }
+
+    /// What was in order when it was accepted may not be any more when its turn comes.
+    fn hindrance(&self, id: &str) -> Option<Refusal> {
+        let record = self.operations.get(id)?;
+        let capability = self.manifest.capability(&record.operation.capability)?;
+        self.check_permissives(capability).and_then(|()| self.check_supplies(capability, &[])).err()
+    }
+
+    fn waiting_capabilities(&self) -> Vec<&Capability> {
+        let capability = |id: &String| self.manifest.capability(&self.operations.get(id)?.operation.capability);
+        self.queue.iter().filter_map(capability).collect()
     }
 
     fn has_place(&self, capability: &str) -> bool {
@@ -176,12 +167,14 @@ impl Machine {
         record.operation.state = State::Running.into();
         record.operation.start_time = Some(utc);
         record.operation.calibrations = calibrations;
-        let declared = self.manifest.capability(&record.operation.capability).and_then(|each| each.max_duration);
+        let capability = self.manifest.capability(&record.operation.capability).cloned().unwrap_or_default();
+        let declared = capability.max_duration;
         let limit = declared.and_then(|given| Duration::try_from(given).ok()).filter(|limit| !limit.is_zero());
         let deadline = limit.map(|limit| self.now.monotonic.saturating_add(limit));
         let context = record.context.clone().unwrap_or_default();
-        self.running.insert(id.to_owned(), Running { deadline, stop: None });
+        self.running.insert(id.to_owned(), Running { deadline, ..Running::default() });
         self.save(id);
+        self.spend(&capability);
         if let Some(record) = self.operations.get(id) {
             let operation = Box::new(record.operation.clone());
             self.step.after.push(Effect::Hardware(Hardware::Start { operation, context }));

@@ -16,6 +16,7 @@
 mod batch;
 mod events;
 mod execute;
+mod hold;
 mod lease;
 mod manifest;
 mod port;
@@ -25,6 +26,7 @@ mod record;
 mod recover;
 mod report;
 mod stop;
+mod supplies;
 mod validate;
 
 #[cfg(test)]
@@ -36,7 +38,9 @@ pub use manifest::{ID_LENGTH_MAX, MAX_LEASE_DEFAULT, Manifest, ManifestError, RE
 pub use port::{Answer, Call, CallId, Effect, Hardware, Now, Outcome, Probe, Report, StatusReport, Step, StopReason};
 pub use query::{PAGE_SIZE_MAX, WAIT_MAX};
 pub use reason::{Reason, Refusal, RefusalCode};
-pub use record::{HaltRecord, IdentityRecord, Kind as RecordKind, LeaseRecord, OperationRecord, Record};
+pub use record::{
+    ConsumableRecord, HaltRecord, IdentityRecord, Kind as RecordKind, LeaseRecord, OperationRecord, Record,
+};
 pub use recover::{Boot, OpenError};
 pub use report::OPERATION_BYTES_MAX;
 pub use validate::{Arguments, Rules, SERIES_VALUES_MAX, TEXT_LENGTH_MAX, validate};
@@ -64,6 +68,8 @@ pub struct Machine {
     queue: VecDeque<String>,
     leases: Leases,
     halt: HaltRecord,
+    /// What is counted here of each consumable.
+    consumables: BTreeMap<String, ConsumableRecord>,
     report: StatusReport,
     events: Events,
     waiting: BTreeMap<CallId, Waiting>,
@@ -79,6 +85,17 @@ struct Running {
     deadline: Option<Duration>,
     /// A stop was ordered; decides how the end is told.
     stop: Option<StopReason>,
+    /// It was asked to wait at its next safe point.
+    hold: bool,
+    /// It waits there, since then on the monotonic clock.
+    held_since: Option<Duration>,
+}
+
+impl Running {
+    /// Whether its limit runs: not once it was told to stop, and not while it is held.
+    fn is_limited(&self) -> bool {
+        self.stop.is_none() && self.held_since.is_none()
+    }
 }
 
 impl Machine {
@@ -95,8 +112,11 @@ impl Machine {
             Call::Get(request) => self.get(id, &request),
             Call::List(request) => Some(self.list(&request)),
             Call::Abort(request) => Some(self.abort(&request)),
+            Call::Hold(request) => Some(self.hold(&request)),
+            Call::Resume(request) => Some(self.resume(&request)),
             Call::Halt(request) => Some(self.latch_halt(&request)),
             Call::ClearHalt(request) => Some(self.clear_halt(&request)),
+            Call::UpdateConsumable(request) => Some(self.update_consumable(&request)),
             Call::Watch(request) => Some(self.watch(&request)),
         };
         if let Some(answer) = answer {
@@ -121,7 +141,7 @@ impl Machine {
     /// When [`Machine::wake`] is due at the latest, on the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Duration {
-        let deadlines = self.running.values().filter(|each| each.stop.is_none()).filter_map(|each| each.deadline);
+        let deadlines = self.running.values().filter(|each| each.is_limited()).filter_map(|each| each.deadline);
         let waits = self.waiting.values().map(|each| each.until);
         let lease = self.leases.expiry();
         deadlines.chain(waits).chain(lease).fold(self.events.next_status, Duration::min)

@@ -39,10 +39,16 @@ pub enum Call {
     List(wire::ListOperationsRequest),
     /// AbortOperation
     Abort(wire::AbortOperationRequest),
+    /// HoldOperation
+    Hold(wire::HoldOperationRequest),
+    /// ResumeOperation
+    Resume(wire::ResumeOperationRequest),
     /// Halt
     Halt(wire::HaltRequest),
     /// ClearHalt
     ClearHalt(wire::ClearHaltRequest),
+    /// UpdateConsumable
+    UpdateConsumable(wire::UpdateConsumableRequest),
     /// WatchInstrument: the answer is what was missed, every later event follows.
     Watch(wire::WatchInstrumentRequest),
 }
@@ -60,10 +66,12 @@ pub enum Answer {
     Validated(Box<wire::ValidateOperationResponse>),
     /// To Execute.
     Executed(Box<wire::ExecuteResponse>),
-    /// To Get and Abort.
+    /// To Get, Abort, Hold and Resume.
     Operation(Box<wire::Operation>),
     /// To List.
     Operations(wire::ListOperationsResponse),
+    /// To UpdateConsumable.
+    Consumable(wire::Consumable),
     /// To Watch: the status, then the missed events in order.
     Watching(Vec<wire::InstrumentEvent>),
 }
@@ -94,6 +102,10 @@ pub enum Report {
         /// What is about to be done.
         effect: wire::SampleEffect,
     },
+    /// It waits at a safe point, as it was asked to.
+    Held(String),
+    /// It goes on.
+    Resumed(String),
     /// The driver's code has come back.
     Finished {
         /// Which.
@@ -149,7 +161,7 @@ pub struct StatusReport {
     pub clock_error: Option<Duration>,
     /// In force.
     pub calibrations: Vec<wire::Calibration>,
-    /// What is left.
+    /// What is there. Of those that are not measured the machine counts what remains, from what is stated first.
     pub consumables: Vec<wire::Consumable>,
     /// Hardware interlocks.
     pub interlocks: Vec<wire::Interlock>,
@@ -191,6 +203,10 @@ pub enum Hardware {
     },
     /// Stop everything and go to the safe state.
     StopAll(StopReason),
+    /// Wait at the next safe point; `Report::Held` tells that it does.
+    Hold(String),
+    /// Go on; `Report::Resumed` tells that it does.
+    Resume(String),
     /// Ask the instrument what became of this operation.
     Probe(Box<wire::Operation>),
 }
@@ -206,6 +222,8 @@ pub enum Effect {
     Hardware(Hardware),
     /// A point of no return is durable: the driver's code may go on.
     Proceed(String),
+    /// The results of this operation are past their time: its artifacts may be removed.
+    Forget(String),
 }
 
 /// What one input asks for, in this order: stop at once, make the records durable, then the rest.

@@ -62,6 +62,14 @@ pub enum Reason {
     ConsumableExhausted,
     /// The capability can't be aborted while it runs.
     NotAbortable,
+    /// The capability can't be held.
+    NotHoldable,
+    /// It has not started.
+    NotRunning,
+    /// The instrument has no such consumable.
+    UnknownConsumable,
+    /// The operation has no such artifact.
+    ArtifactNotFound,
     /// The instrument isn't halted.
     NotHalted,
     /// A newer halt than the named one is in force.
@@ -212,6 +220,10 @@ impl Reason {
             Reason::CalibrationInvalid => ("CALIBRATION_INVALID", FailedPrecondition, Precondition, AfterPerson),
             Reason::ConsumableExhausted => ("CONSUMABLE_EXHAUSTED", FailedPrecondition, Precondition, AfterPerson),
             Reason::NotAbortable => ("NOT_ABORTABLE", FailedPrecondition, Precondition, Never),
+            Reason::NotHoldable => ("NOT_HOLDABLE", FailedPrecondition, Precondition, Never),
+            Reason::NotRunning => ("NOT_RUNNING", FailedPrecondition, Precondition, SameId),
+            Reason::UnknownConsumable => ("UNKNOWN_CONSUMABLE", NotFound, BadRequest, Never),
+            Reason::ArtifactNotFound => ("ARTIFACT_NOT_FOUND", NotFound, BadRequest, Never),
             Reason::NotHalted => ("NOT_HALTED", FailedPrecondition, Precondition, Never),
             Reason::StaleHalt => ("STALE_HALT", FailedPrecondition, Safety, AfterPerson),
             Reason::InterlockOpen => ("INTERLOCK_OPEN", FailedPrecondition, Safety, AfterPerson),

@@ -3,13 +3,13 @@
 //! A record replaces the one before it under the same key, so that a journal grows with the number of operations and
 //! not with their changes. The encoding is protobuf: fields are added, never renumbered.
 
-use crate::wire::{Context, Operation};
+use crate::wire::{Context, Operation, Quantity};
 
 /// One fact of the driver's journal.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Record {
     /// Always set in a record written by this version.
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: Option<Kind>,
 }
 
@@ -31,6 +31,9 @@ pub enum Kind {
     /// An operation after its newest change.
     #[prost(message, boxed, tag = "5")]
     Operation(Box<OperationRecord>),
+    /// What is counted of a consumable, and what people said of it.
+    #[prost(message, tag = "6")]
+    Consumable(ConsumableRecord),
 }
 
 /// Whose journal this is.
@@ -78,6 +81,26 @@ pub struct HaltRecord {
     pub statement: String,
 }
 
+/// A consumable, as it is counted here.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ConsumableRecord {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// What is left.
+    #[prost(message, optional, tag = "2")]
+    pub remaining: Option<Quantity>,
+    /// As a person said it.
+    #[prost(string, tag = "3")]
+    pub lot: String,
+    /// As a person said it.
+    #[prost(message, optional, tag = "4")]
+    pub expire_time: Option<prost_types::Timestamp>,
+    /// The newest requests that changed it.
+    #[prost(string, repeated, tag = "5")]
+    pub requests: Vec<String>,
+}
+
 /// An operation and what the driver needs to go on with it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OperationRecord {
@@ -111,6 +134,7 @@ impl Kind {
             Kind::SequencesReserved(_) => "sequences".to_owned(),
             Kind::Halt(_) => "halt".to_owned(),
             Kind::Operation(record) => format!("operation/{}", record.operation.id),
+            Kind::Consumable(record) => format!("consumable/{}", record.id),
         }
     }
 }

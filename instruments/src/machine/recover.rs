@@ -67,6 +67,7 @@ impl Machine {
             queue: VecDeque::new(),
             leases: Leases::default(),
             halt: HaltRecord::default(),
+            consumables: BTreeMap::new(),
             report: boot.status,
             events: Events {
                 last: 0,
@@ -104,6 +105,9 @@ impl Machine {
                 RecordKind::Lease(lease) => self.leases.restore(lease),
                 RecordKind::SequencesReserved(up_to) => self.events.reserved = self.events.reserved.max(up_to),
                 RecordKind::Halt(halt) => self.halt = halt,
+                RecordKind::Consumable(record) => {
+                    self.consumables.insert(record.id.clone(), record);
+                }
                 RecordKind::Operation(record) => {
                     self.operations.insert(record.operation.id.clone(), *record);
                 }
@@ -158,7 +162,9 @@ impl Machine {
         if !operation.measurements.is_empty() && now.saturating_sub(end) > retention {
             operation.measurements.clear();
             operation.measurements_expired = true;
+            operation.artifacts.clear();
             self.save(id);
+            self.step.after.push(Effect::Forget(id.to_owned()));
         }
     }
 }

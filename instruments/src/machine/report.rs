@@ -1,9 +1,11 @@
 //! What the hardware side tells, and how an operation ends.
 
 use super::{Machine, Outcome, Probe, Reason, Report, StopReason, has_ended};
+use crate::wire::calibration::State as Validity;
 use crate::wire::fault::Retry;
 use crate::wire::field_spec::Domain;
 use crate::wire::instrument_event::Event;
+use crate::wire::measurement::Quality;
 use crate::wire::operation::State;
 use crate::wire::value::Kind;
 use crate::wire::{Capability, Fault, Measurement, Operation, SampleEffect};
@@ -28,6 +30,8 @@ impl Machine {
                 }
                 self.proceed(operation_id);
             }
+            Report::Held(operation_id) => self.held(&operation_id),
+            Report::Resumed(operation_id) => self.resumed(&operation_id),
             Report::Finished { operation_id, result: Err(fault) } if fault.reason == Reason::Interrupted.name() => {
                 self.interrupted(&operation_id);
             }
@@ -124,6 +128,7 @@ impl Machine {
             return self.end(id, State::Failed, effect, Some(fault));
         }
         operation.measurements = outcome.measurements;
+        doubt(operation);
         operation.artifacts = outcome.artifacts;
         operation.progress = 1.0;
         let size = operation.encoded_len();
@@ -165,6 +170,18 @@ impl Machine {
         operation.sample_effect = effect.into();
         operation.fault = fault;
         self.save(id);
+    }
+}
+
+/// Results under a calibration that is due are there, but not to be trusted blindly.
+fn doubt(operation: &mut Operation) {
+    let due = operation.calibrations.iter().find(|each| each.state() == Validity::Due);
+    let Some(note) = due.map(|due| format!("calibration {:?} was due", due.id)) else { return };
+    for measurement in &mut operation.measurements {
+        if matches!(measurement.quality(), Quality::Unspecified | Quality::Good) {
+            measurement.quality = Quality::Suspect.into();
+            measurement.quality_note.clone_from(&note);
+        }
     }
 }
 

@@ -115,7 +115,10 @@ impl Machine {
 
     pub(super) fn enforce_limits(&mut self) {
         let now = self.now.monotonic;
-        let past = self.running.iter().filter(|(_, each)| each.deadline.is_some_and(|deadline| deadline <= now));
+        let past = self
+            .running
+            .iter()
+            .filter(|(_, each)| each.is_limited() && each.deadline.is_some_and(|deadline| deadline <= now));
         let ids: Vec<_> = past.map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.stop(&id, StopReason::MaxDuration);
@@ -159,7 +162,7 @@ impl Machine {
             let words = format!("halt {:?} is not in force, {:?} is", request.halt_id, self.halt.halt_id);
             return Err(Reason::StaleHalt.refuse(words).with("halt_id", &self.halt.halt_id));
         }
-        if let Some(open) = self.report.interlocks.iter().find(|interlock| !interlock.closed) {
+        if let Some(open) = self.open_interlock() {
             return Err(Reason::InterlockOpen.refuse(format!("interlock {:?} is open: {}", open.id, open.message)));
         }
         if self.report.needs_on_site_reset {

@@ -1,14 +1,15 @@
 //! What an instrument can do, said in a few lines; and what an operation brought.
 
 use crate::machine::{Manifest, ManifestError, Outcome};
-use crate::wire::capability::{Effect, Probe};
+use crate::wire::capability::{Effect, Probe, Usage};
 use crate::wire::choice_domain::Choice;
 use crate::wire::field_spec::Domain;
 use crate::wire::series_domain::Axis;
 use crate::wire::value::Kind;
 use crate::wire::{
-    Capability, ChoiceDomain, ConformanceLevel, FieldSpec, FlagDomain, Instrument, IntegerDomain, Measurement,
-    Quantity, QuantityDomain, Rule, SampleDomain, SampleEffect, SeriesDomain, TextDomain, Value,
+    Artifact, ArtifactDomain, Capability, ChoiceDomain, ConformanceLevel, FieldSpec, FlagDomain, Instrument,
+    IntegerDomain, Measurement, Quantity, QuantityDomain, Rule, SampleDomain, SampleEffect, SeriesDomain, TextDomain,
+    Value,
 };
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -178,8 +179,10 @@ impl CapabilityBuilder {
             if let (Kind::Quantity(quantity), Some(Domain::Quantity(domain))) = (&mut kind, &last.domain) {
                 quantity.unit.clone_from(&domain.unit);
             }
-            if let (Kind::Text(text), Some(Domain::Choice(_))) = (&kind, &last.domain) {
-                kind = Kind::Choice(text.clone());
+            match (&kind, &last.domain) {
+                (Kind::Text(text), Some(Domain::Choice(_))) => kind = Kind::Choice(text.clone()),
+                (Kind::Text(text), Some(Domain::Sample(_))) => kind = Kind::Sample(text.clone()),
+                _ => {}
             }
             last.required = false;
             last.default_value = Some(Value { kind: Some(kind) });
@@ -228,6 +231,28 @@ impl CapabilityBuilder {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.0.effect = Effect::Repeatable.into();
+        self
+    }
+
+    /// A file that it brings, of such media types.
+    #[must_use]
+    pub fn brings_artifact(self, id: &str, media_types: &[&str]) -> Self {
+        let media_types = media_types.iter().map(|&it| it.to_owned()).collect();
+        self.output(id, Domain::Artifact(ArtifactDomain { media_types }))
+    }
+
+    /// How much of a consumable one execution typically uses; [`super::Driver::status`] tells what there is.
+    #[must_use]
+    pub fn uses(mut self, consumable_id: &str, amount: f64, unit: &str) -> Self {
+        let typical = Some(Quantity { value: amount, unit: unit.to_owned(), ..Quantity::default() });
+        self.0.usages.push(Usage { consumable_id: consumable_id.to_owned(), typical });
+        self
+    }
+
+    /// It can be held in a safe place: its code passes [`super::Call::safe_point`] often.
+    #[must_use]
+    pub fn holdable(mut self) -> Self {
+        self.0.holdable = true;
         self
     }
 
@@ -313,6 +338,13 @@ impl Outcome {
     #[must_use]
     pub fn sample(self, output: &str, id: &str) -> Self {
         self.value(output, Kind::Sample(id.to_owned()))
+    }
+
+    /// A file that [`super::Call::artifact`] has kept.
+    #[must_use]
+    pub fn artifact(mut self, output: &str, artifact: Artifact) -> Self {
+        self.artifacts.push(artifact.clone());
+        self.value(output, Kind::Artifact(artifact))
     }
 
     /// Any value.

@@ -1,16 +1,17 @@
 //! The one thread that owns the machine and its journal: inputs in, one sync a batch, and then what the sync releases.
 
+use super::call::Served;
 use super::{Call as DriverCall, Driver};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{
-    Answer, Batch, Call, CallId, Effect, Hardware, Machine, Now, Probe, Reason, Refusal, Report, StopReason,
+    Answer, Batch, Call, CallId, Effect, Hardware, Machine, Probe, Reason, Refusal, Report, StopReason,
 };
 use crate::wire::instrument_event::Event;
 use crate::wire::{Context, InstrumentEvent, Operation, SampleEffect};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// Inputs that share one sync.
@@ -19,6 +20,9 @@ const BATCH_MAX: usize = 64;
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How often an instrument is asked what became of an operation that still runs.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Virtual time passes by itself for nobody: the keeper looks again when it is told to, or after this.
+const ANYBODY: Duration = Duration::from_secs(3600);
 
 /// What the keeper takes.
 pub(super) enum Input {
@@ -30,43 +34,35 @@ pub(super) enum Input {
     Report(Report),
     /// A report whose durability is waited for.
     Announce(Report, oneshot::Sender<()>),
+    /// Let the machine see the time; the answer is when it is due next, everything before this having been done.
+    Look(oneshot::Sender<Duration>),
     /// Whether something moves or has to be asked.
     IsBusy(oneshot::Sender<bool>),
     /// Go down in good order.
     ShutDown,
 }
 
-/// The clocks of this process.
-#[derive(Clone, Copy)]
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn now(self) -> Now {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let utc = prost_types::Timestamp {
-            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(since.subsec_nanos()).unwrap_or_default(),
-        };
-        Now { monotonic: self.0.elapsed(), utc }
-    }
+/// What an operation is told while it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Orders {
+    pub(super) stop: Option<StopReason>,
+    /// Wait at the next safe point.
+    pub(super) hold: bool,
 }
 
 pub(super) struct Keeper<D: Driver> {
     pub(super) machine: Machine,
     pub(super) journal: Box<dyn Journal>,
     pub(super) driver: Arc<D>,
-    pub(super) clock: Clock,
-    pub(super) inbox: mpsc::Sender<Input>,
+    pub(super) served: Served,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) replies: BTreeMap<CallId, oneshot::Sender<Result<Answer, Refusal>>>,
     pub(super) proceeds: BTreeMap<String, oneshot::Sender<()>>,
     pub(super) watchers: Vec<tokio::sync::mpsc::Sender<InstrumentEvent>>,
-    /// How to stop what runs.
-    pub(super) stops: BTreeMap<String, watch::Sender<Option<StopReason>>>,
+    /// How to tell what runs to stop or to wait.
+    pub(super) orders: BTreeMap<String, watch::Sender<Orders>>,
+    /// Who asked to be told when everything before was done.
+    pub(super) looks: Vec<oneshot::Sender<Duration>>,
     pub(super) last_call: u64,
 }
 
@@ -84,16 +80,19 @@ impl<D: Driver> Keeper<D> {
         self.commit(batch)?;
         let mut going_down = false;
         while !going_down || self.machine.is_busy() {
-            let wait = self.machine.next_wakeup().saturating_sub(self.clock.now().monotonic);
+            let wait = match self.served.clock.is_virtual() {
+                true => ANYBODY,
+                false => self.machine.next_wakeup().saturating_sub(self.served.clock.now().monotonic),
+            };
             let first = match inputs.recv_timeout(wait) {
                 Ok(input) => Some(input),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
             };
             let mut batch = Batch::default();
-            let due = self.machine.next_wakeup() <= self.clock.now().monotonic;
-            if due {
-                let step = self.machine.wake(self.clock.now());
+            let now = self.served.clock.now();
+            if self.machine.next_wakeup() <= now.monotonic {
+                let step = self.machine.wake(now);
                 self.take_up(&mut batch, step);
             }
             for input in first.into_iter().chain(inputs.try_iter().take(BATCH_MAX)) {
@@ -106,7 +105,7 @@ impl<D: Driver> Keeper<D> {
     }
 
     fn input(&mut self, input: Input, batch: &mut Batch) {
-        let now = self.clock.now();
+        let now = self.served.clock.now();
         let step = match input {
             Input::Call(call, reply) => {
                 let id = self.number();
@@ -120,8 +119,10 @@ impl<D: Driver> Keeper<D> {
                 step
             }
             Input::Report(report) => {
-                if let Report::Finished { operation_id, .. } = &report {
-                    self.stops.remove(operation_id);
+                if let Report::Finished { operation_id, .. } = &report
+                    && self.orders.remove(operation_id).is_some()
+                {
+                    self.served.clock.end();
                 }
                 self.machine.report(now, report)
             }
@@ -130,6 +131,12 @@ impl<D: Driver> Keeper<D> {
                     self.proceeds.insert(operation_id.clone(), proceed);
                 }
                 self.machine.report(now, report)
+            }
+            Input::Look(answer) => {
+                let step = self.machine.wake(now);
+                self.take_up(batch, step);
+                self.looks.push(answer);
+                return;
             }
             Input::IsBusy(answer) => {
                 let _ = answer.send(self.machine.is_busy());
@@ -181,6 +188,7 @@ impl<D: Driver> Keeper<D> {
                 }
                 Effect::Event(event) => self.tell(&event),
                 Effect::Hardware(order) => self.order(order),
+                Effect::Forget(operation) => self.served.artifacts.forget(&operation),
                 Effect::Proceed(operation) => {
                     if let Some(proceed) = self.proceeds.remove(&operation) {
                         let _ = proceed.send(());
@@ -190,7 +198,10 @@ impl<D: Driver> Keeper<D> {
         }
         for report in withdrawn {
             // The keeper itself holds a sender: this can't fail.
-            let _ = self.inbox.send(Input::Report(report));
+            let _ = self.served.inbox.send(Input::Report(report));
+        }
+        for look in self.looks.drain(..) {
+            let _ = look.send(self.machine.next_wakeup());
         }
         Ok(())
     }
@@ -213,21 +224,24 @@ impl<D: Driver> Keeper<D> {
                 self.safe_state(reason);
             }
             Hardware::StopAll(reason) => {
-                for operation in self.stops.keys().cloned().collect::<Vec<_>>() {
+                for operation in self.orders.keys().cloned().collect::<Vec<_>>() {
                     self.stop(&operation, reason);
                 }
                 self.safe_state(reason);
             }
+            Hardware::Hold(operation) => self.tell_operation(&operation, |orders| orders.hold = true),
+            Hardware::Resume(operation) => self.tell_operation(&operation, |orders| orders.hold = false),
             Hardware::Probe(operation) => self.probe(*operation),
         }
     }
 
     fn start(&mut self, operation: Operation, context: Context) {
-        let (stop, stopped) = watch::channel(None);
+        let (tell, orders) = watch::channel(Orders::default());
         let id = operation.id.clone();
-        self.stops.insert(id.clone(), stop);
-        let call = DriverCall::new(operation, context, self.inbox.clone(), stopped.clone());
-        let (driver, inbox) = (Arc::clone(&self.driver), self.inbox.clone());
+        self.orders.insert(id.clone(), tell);
+        self.served.clock.begin();
+        let call = DriverCall::new(operation, context, self.served.clone(), orders.clone());
+        let (driver, inbox) = (Arc::clone(&self.driver), self.served.inbox.clone());
         let work = self.runtime.spawn(async move { driver.run(call).await });
         self.runtime.spawn(async move {
             let abort = work.abort_handle();
@@ -236,7 +250,7 @@ impl<D: Driver> Keeper<D> {
                     Ok(result) => result.map_err(Box::new),
                     Err(error) => Err(Box::new(broken(&format!("the driver's code broke down: {error}")))),
                 },
-                () = overstayed(stopped) => {
+                () = overstayed(orders) => {
                     abort.abort();
                     Err(Box::new(broken("the driver's code did not come back after it was told to stop")))
                 }
@@ -246,8 +260,13 @@ impl<D: Driver> Keeper<D> {
     }
 
     fn stop(&mut self, operation: &str, reason: StopReason) {
-        if let Some(stop) = self.stops.get(operation) {
-            let _ = stop.send(Some(reason));
+        self.tell_operation(operation, |orders| orders.stop = Some(reason));
+    }
+
+    fn tell_operation(&self, operation: &str, change: impl FnOnce(&mut Orders)) {
+        if let Some(orders) = self.orders.get(operation) {
+            orders.send_modify(change);
+            self.served.clock.rouse(operation);
         }
     }
 
@@ -258,23 +277,25 @@ impl<D: Driver> Keeper<D> {
 
     /// Asks until the instrument says more than that it still runs.
     fn probe(&self, operation: Operation) {
-        let (driver, inbox) = (Arc::clone(&self.driver), self.inbox.clone());
+        let (driver, inbox, clock) = (Arc::clone(&self.driver), self.served.inbox.clone(), self.served.clock.clone());
+        clock.begin();
         self.runtime.spawn(async move {
             loop {
                 let probe = driver.probe(&operation).await;
                 let again = probe == Probe::Running;
                 let report = Report::Probed { operation_id: operation.id.clone(), probe };
                 if inbox.send(Input::Report(report)).is_err() || !again {
+                    clock.end();
                     return;
                 }
-                tokio::time::sleep(PROBE_INTERVAL).await;
+                clock.sleep(PROBE_INTERVAL, &operation.id).await;
             }
         });
     }
 }
 
-async fn overstayed(mut stopped: watch::Receiver<Option<StopReason>>) {
-    let told = stopped.wait_for(Option::is_some).await.is_ok();
+async fn overstayed(mut orders: watch::Receiver<Orders>) {
+    let told = orders.wait_for(|orders| orders.stop.is_some()).await.is_ok();
     match told {
         true => tokio::time::sleep(STOP_GRACE).await,
         false => std::future::pending().await,

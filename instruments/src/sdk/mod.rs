@@ -3,18 +3,26 @@
 //! A vendor implements [`Driver`] and calls [`serve`]. Journal, leases, validation, start-or-attach, watching, halt, health and
 //! reflection come with it: [`crate::machine`] decides, this module carries out.
 
+mod artifacts;
 mod call;
+mod clock;
 mod describe;
+mod handle;
 mod keeper;
+mod options;
 mod serve;
 mod service;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use call::Call;
+pub use clock::Clock;
 pub use describe::{CapabilityBuilder, InstrumentBuilder, Literal, capability, instrument};
-pub use serve::{Options, ServeError, serve, serve_with};
+pub use handle::{Handle, HandleError};
+pub use options::Options;
+pub use serve::{ServeError, serve, serve_with};
 /// Makes a trait's functions async; [`Driver`] is implemented under it.
 pub use tonic::async_trait;
 

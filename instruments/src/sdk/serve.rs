@@ -1,13 +1,16 @@
 //! From a driver to a process that serves it.
 
-use super::Driver;
-use super::keeper::{Clock, Input, Keeper, guarded};
+use super::artifacts::Artifacts;
+use super::call::Served;
+use super::keeper::{Input, Keeper, guarded};
 use super::service::{Calls, Service};
+use super::{Driver, Handle, Options, tls};
 use crate::journal::{Journal, JournalError, RedbJournal};
-use crate::machine::{Arguments, Boot, Machine, ManifestError, OpenError, Report, Rules};
+use crate::machine::{Arguments, Boot, Machine, ManifestError, OpenError, Rules};
 use crate::wire::Fault;
 use crate::wire::instrument_service_server::InstrumentServiceServer;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -23,32 +26,6 @@ use uuid::Uuid;
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How often an idle driver looks whether it may end.
 const IDLE_LOOK: Duration = Duration::from_millis(500);
-
-/// How a driver is served.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where its journal lives; a folder of its own.
-    pub folder: PathBuf,
-    /// Where it listens; port 0 takes any that is free.
-    pub listen: SocketAddr,
-    /// Where it writes its address, and on a second line its process; for those who started it.
-    pub address_file: Option<PathBuf>,
-    /// It ends when nobody has called for so long and nothing moves.
-    pub idle_exit: Option<Duration>,
-}
-
-impl Options {
-    /// On loopback, on any free port.
-    #[must_use]
-    pub fn local(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            address_file: None,
-            idle_exit: None,
-        }
-    }
-}
 
 /// Why a driver can't be served, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +48,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Another program has the hardware.
+    #[error("{} is held by another program: only one may drive the hardware", .0.display())]
+    ResourceHeld(PathBuf),
     /// The server broke down.
     #[error("the server: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -84,7 +64,7 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn serve<D: Driver>(driver: D, options: Options) -> Result<(), ServeError> {
-    serve_with(Arc::new(driver), options, |routes| routes).await
+    serve_with(Arc::new(driver), options, |routes, _| routes).await
 }
 
 /// The same, with services of the vendor's own beside the contract's.
@@ -94,11 +74,13 @@ pub async fn serve<D: Driver>(driver: D, options: Options) -> Result<(), ServeEr
 pub async fn serve_with<D: Driver>(
     driver: Arc<D>,
     options: Options,
-    more: impl FnOnce(Routes) -> Routes,
+    more: impl FnOnce(Routes, Handle) -> Routes,
 ) -> Result<(), ServeError> {
     let manifest = driver.manifest()?;
+    // To the end of this function.
+    let _held = options.resource.as_deref().map(hold).transpose()?;
     let mut journal = RedbJournal::open(&options.folder)?;
-    let clock = Clock::start();
+    let (clock, artifacts) = (options.clock.clone(), Artifacts::within(&options.folder));
     let boot = Boot {
         boot_id: Uuid::now_v7().to_string(),
         new_journal_id: Uuid::now_v7().to_string(),
@@ -112,13 +94,13 @@ pub async fn serve_with<D: Driver>(
         machine,
         journal: Box::new(journal),
         driver: Arc::clone(&driver),
-        clock,
-        inbox: inbox.clone(),
+        served: Served { inbox: inbox.clone(), clock: clock.clone(), artifacts: artifacts.clone() },
         runtime: tokio::runtime::Handle::current(),
         replies: BTreeMap::new(),
         proceeds: BTreeMap::new(),
         watchers: Vec::new(),
-        stops: BTreeMap::new(),
+        orders: BTreeMap::new(),
+        looks: Vec::new(),
         last_call: 0,
     };
     let (ended, mut keeping) = oneshot::channel();
@@ -129,15 +111,20 @@ pub async fn serve_with<D: Driver>(
     spawned.map_err(|source| ServeError::Io { what: "no thread for the driver".into(), source })?;
 
     let calls = Calls::new();
-    let service = Service { manifest, inbox: inbox.clone(), calls: calls.clone() };
+    let handle = Handle { driver: driver.clone(), clock: clock.clone(), inbox: inbox.clone() };
+    let service = Service { manifest, inbox: inbox.clone(), calls: calls.clone(), artifacts };
     let listener = listen(&options).await?;
-    let server = Server::builder().tcp_nodelay(true).add_routes(more(routes(service).await?));
+    let mut server = Server::builder().tcp_nodelay(true);
+    if let Some(tls) = tls::config(&options)? {
+        server = server.tls_config(tls)?;
+    }
+    let server = server.add_routes(more(routes(service).await?, handle.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
         let _ = stopped.await;
     });
     let mut serving = std::pin::pin!(serving);
-    let states = tokio::spawn(tell_status(Arc::clone(&driver), inbox.clone()));
+    let states = tokio::spawn(tell_status(handle));
     let outcome = tokio::select! {
         served = &mut serving => return Ok(served?),
         kept = &mut keeping => Some(kept),
@@ -182,15 +169,16 @@ async fn listen(options: &Options) -> Result<TcpListener, ServeError> {
     tracing::info!(%address, "the driver listens");
     if let Some(file) = &options.address_file {
         let what = format!("can't write {}", file.display());
-        announce(file, address).map_err(|source| ServeError::Io { what, source })?;
+        let scheme = if options.tls_certificate.is_some() { "https" } else { "http" };
+        announce(file, scheme, address).map_err(|source| ServeError::Io { what, source })?;
     }
     Ok(listener)
 }
 
 /// Written aside and renamed, so that nobody reads half an address.
-fn announce(file: &Path, address: SocketAddr) -> std::io::Result<()> {
+fn announce(file: &Path, scheme: &str, address: SocketAddr) -> std::io::Result<()> {
     let aside = file.with_extension("address.new");
-    std::fs::write(&aside, format!("http://{address}\n{}\n", std::process::id()))?;
+    std::fs::write(&aside, format!("{scheme}://{address}\n{}\n", std::process::id()))?;
     std::fs::rename(&aside, file)
 }
 
@@ -202,12 +190,24 @@ impl<D: Driver> Rules for DriverRules<D> {
     }
 }
 
-async fn tell_status<D: Driver>(driver: Arc<D>, inbox: mpsc::Sender<Input>) {
-    loop {
+/// Where time is virtual, the state is asked for whenever time moves.
+async fn tell_status(handle: Handle) {
+    while !handle.clock().is_virtual() {
         tokio::time::sleep(STATUS_INTERVAL).await;
-        if inbox.send(Input::Report(Report::Status(driver.status().await))).is_err() {
+        if handle.refresh().await.is_err() {
             return;
         }
+    }
+}
+
+/// A lock of the operating system, which ends with this process however it ends.
+fn hold(resource: &Path) -> Result<File, ServeError> {
+    let failed = |source| ServeError::Io { what: format!("can't hold {}", resource.display()), source };
+    let file = File::open(resource).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ServeError::ResourceHeld(resource.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 

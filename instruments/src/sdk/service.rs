@@ -1,9 +1,11 @@
 //! The contract's calls, handed to the keeper.
 
+use super::artifacts::{Artifacts, PIECE_BYTES};
 use super::keeper::Input;
 use super::status::status;
 use crate::machine::{Answer, Call, Manifest, Reason};
 use crate::wire;
+use std::io::Read as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ use wire::instrument_service_server::InstrumentService;
 
 /// Events that may wait for a reader before it loses some.
 const EVENTS_WAITING: usize = 16 * 1024;
+
+/// Pieces of an artifact that may wait for a reader; the file waits meanwhile.
+const PIECES_WAITING: usize = 8;
 
 /// When somebody called last.
 #[derive(Clone)]
@@ -43,6 +48,7 @@ pub(super) struct Service {
     pub(super) manifest: Manifest,
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) calls: Calls,
+    pub(super) artifacts: Artifacts,
 }
 
 impl Service {
@@ -170,6 +176,22 @@ impl InstrumentService for Service {
         expect!(answer, Answer::Operation(it) => wire::AbortOperationResponse { operation: Some(*it) })
     }
 
+    async fn hold_operation(
+        &self,
+        request: Request<wire::HoldOperationRequest>,
+    ) -> Result<Response<wire::HoldOperationResponse>, Status> {
+        let answer = self.ask(Call::Hold(request.into_inner())).await?;
+        expect!(answer, Answer::Operation(it) => wire::HoldOperationResponse { operation: Some(*it) })
+    }
+
+    async fn resume_operation(
+        &self,
+        request: Request<wire::ResumeOperationRequest>,
+    ) -> Result<Response<wire::ResumeOperationResponse>, Status> {
+        let answer = self.ask(Call::Resume(request.into_inner())).await?;
+        expect!(answer, Answer::Operation(it) => wire::ResumeOperationResponse { operation: Some(*it) })
+    }
+
     async fn halt(&self, request: Request<wire::HaltRequest>) -> Result<Response<wire::HaltResponse>, Status> {
         let answer = self.ask(Call::Halt(request.into_inner())).await?;
         expect!(answer, Answer::Status(it) => wire::HaltResponse { status: Some(*it) })
@@ -193,5 +215,63 @@ impl InstrumentService for Service {
         self.inbox.send(Input::Watch(request, watcher)).map_err(|_| Status::unavailable("the driver is going down"))?;
         let events = ReceiverStream::new(events).map(|event| Ok(wire::WatchInstrumentResponse { event: Some(event) }));
         Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn read_artifact(
+        &self,
+        request: Request<wire::ReadArtifactRequest>,
+    ) -> Result<Response<BoxStream<wire::ReadArtifactResponse>>, Status> {
+        let wire::ReadArtifactRequest { instrument, operation_id, artifact_id, offset } = request.into_inner();
+        let get = wire::GetOperationRequest { instrument, operation_id, ..Default::default() };
+        let Answer::Operation(operation) = self.ask(Call::Get(get)).await? else { return Err(wrong()) };
+        let artifact = operation.artifacts.iter().find(|artifact| artifact.id == artifact_id).ok_or_else(|| {
+            let words = format!("operation {:?} has no artifact {artifact_id:?}", operation.id);
+            status(Reason::ArtifactNotFound.refuse(words))
+        })?;
+        if !(0..=artifact.size_bytes).contains(&offset) {
+            let words = format!("offset {offset} is outside [0, {}]", artifact.size_bytes);
+            return Err(status(Reason::OutOfRange.refuse(words)));
+        }
+        let (pieces, told) = tokio::sync::mpsc::channel(PIECES_WAITING);
+        let artifacts = self.artifacts.clone();
+        tokio::task::spawn_blocking(move || {
+            let sent = send_pieces(&artifacts, (&operation.id, &artifact_id), offset, &pieces);
+            if let Err(error) = sent {
+                // The reader sees a broken stream, and how far it came: it may try again from there.
+                let _ = pieces.blocking_send(Err(Status::data_loss(format!("the artifact can't be read: {error}"))));
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+    }
+
+    async fn update_consumable(
+        &self,
+        request: Request<wire::UpdateConsumableRequest>,
+    ) -> Result<Response<wire::UpdateConsumableResponse>, Status> {
+        let answer = self.ask(Call::UpdateConsumable(request.into_inner())).await?;
+        expect!(answer, Answer::Consumable(it) => wire::UpdateConsumableResponse { consumable: Some(it) })
+    }
+}
+
+type Piece = Result<wire::ReadArtifactResponse, Status>;
+
+/// Until the end, or until nobody reads any more.
+fn send_pieces(
+    artifacts: &Artifacts,
+    (operation, artifact): (&str, &str),
+    offset: i64,
+    pieces: &tokio::sync::mpsc::Sender<Piece>,
+) -> std::io::Result<()> {
+    let mut at = u64::try_from(offset).unwrap_or_default();
+    let mut file = artifacts.open(operation, artifact, at)?;
+    loop {
+        let mut data = Vec::with_capacity(PIECE_BYTES);
+        (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut data)?;
+        let read = data.len() as u64;
+        let piece = wire::ReadArtifactResponse { offset: i64::try_from(at).unwrap_or(i64::MAX), data };
+        if read == 0 || pieces.blocking_send(Ok(piece)).is_err() {
+            return Ok(());
+        }
+        at += read;
     }
 }

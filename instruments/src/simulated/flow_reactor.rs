@@ -1,12 +1,12 @@
 //! A flow reactor: pumps, a heated coil, and a vial that takes the outlet once it is steady.
 
-use super::instrument::{Model, Prepared, bad_request, described};
+use super::instrument::{Bench, Model, Prepared, bad_request, described};
+use super::measure::sample;
 use super::snar::{Conditions, outlet};
-use super::world::World;
+use super::world::{Change, Shelf};
 use crate::machine::{Arguments, Manifest, ManifestError};
 use crate::sdk::capability;
-use crate::wire::value::Kind;
-use crate::wire::{Context, Fault, Measurement, Operation, SampleEffect, Value};
+use crate::wire::{Context, Fault, Operation, SampleEffect};
 use std::time::Duration;
 
 const CAPABILITY: &str = "flow_reactor.react";
@@ -38,7 +38,7 @@ impl Model for FlowReactor {
         described(name, "Simulated flow reactor", "flow reactor").can(react).build()
     }
 
-    fn check(&self, arguments: &Arguments) -> Result<(), Fault> {
+    fn check(&self, _capability: &str, arguments: &Arguments) -> Result<(), Fault> {
         let at = conditions(arguments)?;
         let share = at.concentration / STOCKS.0 + at.equivalents * at.concentration / STOCKS.1;
         // The client computes the same bound in its own order of operations.
@@ -54,19 +54,20 @@ impl Model for FlowReactor {
         ))
     }
 
-    fn prepare(&self, operation: &Operation, _context: &Context, world: &World) -> Result<Prepared, Fault> {
+    fn prepare(&self, operation: &Operation, _context: &Context, _bench: &Bench) -> Result<Prepared, Fault> {
         let at = conditions(&Arguments::of(&operation.arguments))?;
         let content = outlet(at).ok_or_else(|| bad_request("NO_SOLUTION", format!("{at:?} can't be integrated")))?;
         let vial = format!("vial-{}", operation.id);
-        world.fill_vial(&vial, &content).map_err(|error| bad_request("BENCH", error.to_string()))?;
-        let value = Value { kind: Some(Kind::Sample(vial)) };
-        let measurement = Measurement { output: "sample".to_owned(), value: Some(value), ..Measurement::default() };
+        let changes = vec![Change::put(Shelf::Vials, &vial, &content)];
+        let measurement = sample("sample", vial);
         Ok(Prepared {
             seconds: HEATING_S + STEADY * 60.0 * at.residence_time,
             truth: vec![measurement.clone()],
             measurements: vec![measurement],
             effect: SampleEffect::Modified,
             stages: &["heating", "reaching steady state", "collecting"],
+            changes,
+            artifact: None,
         })
     }
 }

@@ -1,14 +1,13 @@
 //! An HPLC: it knows peaks, and nothing of what they are good for.
 
-use super::instrument::{Model, Prepared, bad_request, described};
+use super::instrument::{Bench, Model, Prepared, bad_request, described};
+use super::measure::{deviate, quantity, series};
 use super::noise::generator;
-use super::world::World;
+use super::snar::Outlet;
+use super::world::Shelf;
 use crate::machine::{Arguments, Manifest, ManifestError};
 use crate::sdk::capability;
-use crate::wire::series::Column;
-use crate::wire::value::Kind;
-use crate::wire::{Context, Fault, Measurement, Operation, Quantity, SampleEffect, Series, Value};
-use rand_distr::{Distribution as _, StandardNormal};
+use crate::wire::{Context, Fault, Measurement, Operation, SampleEffect};
 use std::time::Duration;
 
 const CAPABILITY: &str = "hplc.assay";
@@ -16,6 +15,8 @@ const CAPABILITY: &str = "hplc.assay";
 const RELATIVE_SD: f64 = 0.005;
 /// mol/L; what the integrator shows where there is nothing.
 const FLOOR: f64 = 1e-12;
+/// The name of a vial of pure solvent.
+const BLANK: &str = "blank";
 const METHOD_S: f64 = 300.0;
 /// min from injection, response per mol/L and width in min, in the order of the species.
 const PEAKS: [(f64, f64, f64); 5] =
@@ -34,38 +35,36 @@ impl Model for Hplc {
             .abortable()
             .probed()
             .takes(Duration::from_secs(300), Duration::from_secs(1800));
-        let species = super::snar::Outlet::default().species();
+        let species = Outlet::default().species();
         let assay = species.iter().fold(assay, |assay, (name, _)| assay.brings_uncertain(name, "mol/L", 0.0..=10.0));
         let assay = assay.brings_series("chromatogram", &[("time", "min"), ("signal", "1")]);
         described(name, "Simulated HPLC", "HPLC").can(assay).build()
     }
 
-    fn prepare(&self, operation: &Operation, context: &Context, world: &World) -> Result<Prepared, Fault> {
+    fn prepare(&self, operation: &Operation, context: &Context, bench: &Bench) -> Result<Prepared, Fault> {
         let arguments = Arguments::of(&operation.arguments);
         let vial = arguments.text("sample").unwrap_or_default();
-        let content = world.read_vial(vial).ok_or_else(|| {
+        let content = match vial {
+            BLANK => Some(Outlet::default()),
+            _ => bench.world.read::<Outlet>(Shelf::Vials, vial),
+        };
+        let content = content.ok_or_else(|| {
             bad_request("UNKNOWN_SAMPLE", format!("there is no vial '{vial}' on the bench; was it ever filled?"))
         })?;
         let mut noise = generator(context, CAPABILITY);
         let (mut truth, mut measurements, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         for (name, value) in content.species() {
             let value = value.max(FLOOR);
-            let deviate: f64 = StandardNormal.sample(&mut noise);
-            let measured = value * (1.0 + RELATIVE_SD * deviate);
-            truth.push(concentration(name, value, 0.0));
-            measurements.push(concentration(name, measured, RELATIVE_SD * measured));
+            let measured = value * (1.0 + deviate(&mut noise, RELATIVE_SD));
+            truth.push(quantity(name, value, 0.0, "mol/L"));
+            measurements.push(quantity(name, measured, RELATIVE_SD * measured, "mol/L"));
             seen.push(measured);
         }
         measurements.push(chromatogram(&seen));
         let stages = &["injecting", "eluting", "integrating"];
-        Ok(Prepared { seconds: METHOD_S, truth, measurements, effect: SampleEffect::None, stages })
+        let effect = SampleEffect::None;
+        Ok(Prepared { seconds: METHOD_S, truth, measurements, effect, stages, ..Prepared::default() })
     }
-}
-
-fn concentration(name: &str, value: f64, sd: f64) -> Measurement {
-    let quantity = Quantity { value, unit: "mol/L".to_owned(), standard_uncertainty: sd, degrees_of_freedom: 0.0 };
-    let value = Some(Value { kind: Some(Kind::Quantity(quantity)) });
-    Measurement { output: name.to_owned(), value, ..Measurement::default() }
 }
 
 fn chromatogram(concentrations: &[f64]) -> Measurement {
@@ -78,13 +77,5 @@ fn chromatogram(concentrations: &[f64]) -> Measurement {
         concentrations.iter().zip(PEAKS).map(peak).sum()
     };
     let signals = times.iter().map(signal).collect();
-    let column = |id: &str, unit: &str, values| Column {
-        id: id.to_owned(),
-        unit: unit.to_owned(),
-        values,
-        standard_uncertainties: Vec::new(),
-    };
-    let series = Series { columns: vec![column("time", "min", times), column("signal", "1", signals)] };
-    let value = Some(Value { kind: Some(Kind::Series(series)) });
-    Measurement { output: "chromatogram".to_owned(), value, ..Measurement::default() }
+    series("chromatogram", vec![("time", "min", times), ("signal", "1", signals)])
 }

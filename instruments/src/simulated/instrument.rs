@@ -1,30 +1,51 @@
 //! A simulated instrument: the hardware behind a model, and the driver in front of it.
 
+use super::conditions::Conditions;
 use super::world::{Activity, World, WorldError};
-use crate::machine::{Arguments, Manifest, ManifestError, Outcome, Probe, StopReason};
-use crate::sdk::{self, Call, Driver, InstrumentBuilder, async_trait};
+use crate::machine::{Arguments, Manifest, ManifestError, Outcome, Probe, StatusReport, StopReason};
+use crate::sdk::{self, Call, Clock, Driver, InstrumentBuilder, async_trait};
+use crate::wire::capability::Effect;
 use crate::wire::fault::{Category, Retry};
 use crate::wire::instrument::TimeMode;
 use crate::wire::{ConformanceLevel, Context, Fault, Measurement, Operation, SampleEffect};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// Into how many pieces a virtual operation falls: a day of it must not take a million steps.
+const VIRTUAL_PIECES: i64 = 200;
 
 /// What is special about one kind of instrument.
 pub(super) trait Model: Send + Sync + 'static {
     fn manifest(&self, name: &str) -> Result<Manifest, ManifestError>;
 
-    fn check(&self, _arguments: &Arguments) -> Result<(), Fault> {
+    fn check(&self, _capability: &str, _arguments: &Arguments) -> Result<(), Fault> {
         Ok(())
     }
 
+    /// Its consumables, calibrations and interlocks.
+    fn status(&self, _bench: &Bench) -> StatusReport {
+        StatusReport::default()
+    }
+
     /// What the hardware is about to do. Deterministic in operation, context and bench.
-    fn prepare(&self, operation: &Operation, context: &Context, world: &World) -> Result<Prepared, Fault>;
+    fn prepare(&self, operation: &Operation, context: &Context, bench: &Bench) -> Result<Prepared, Fault>;
+}
+
+/// What a model finds around it.
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) clock: Clock,
+}
+
+impl Bench {
+    pub(super) fn now_ms(&self) -> i64 {
+        i64::try_from(self.clock.since_1970().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 /// An operation, worked out before the hardware begins.
+#[derive(Default)]
 pub(super) struct Prepared {
     /// s of the instrument's own time.
     pub(super) seconds: f64,
@@ -34,6 +55,17 @@ pub(super) struct Prepared {
     pub(super) effect: SampleEffect,
     /// Shown one after the other while it goes on.
     pub(super) stages: &'static [&'static str],
+    /// What is another thing on the bench once it has begun.
+    pub(super) changes: Vec<super::world::Change>,
+    /// A file that it brings.
+    pub(super) artifact: Option<Artifact>,
+}
+
+/// A file, made when the operation has come to its end.
+pub(super) struct Artifact {
+    pub(super) output: &'static str,
+    pub(super) media_type: &'static str,
+    pub(super) make: Box<dyn FnOnce() -> Vec<u8> + Send>,
 }
 
 /// What is wrong with it, on purpose.
@@ -46,47 +78,90 @@ pub(super) enum Defect {
 pub(super) struct Simulated<M> {
     pub(super) model: M,
     pub(super) manifest: Manifest,
-    pub(super) world: World,
+    pub(super) bench: Bench,
+    pub(super) conditions: Conditions,
     pub(super) speed: f64,
     pub(super) defect: Option<Defect>,
 }
 
 /// What every simulated instrument says of itself.
 pub(super) fn described(name: &str, display_name: &str, model: &str) -> InstrumentBuilder {
-    sdk::instrument(name, display_name).made_by("Eutectic", model, "").driver_version(env!("CARGO_PKG_VERSION")).with(
-        |instrument| {
-            instrument.conformance_level = ConformanceLevel::Data.into();
-            instrument.time_mode = TimeMode::Simulated.into();
-        },
-    )
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    let described = sdk::instrument(name, display_name).made_by("Eutectic", model, "");
+    described.driver_version(env!("CARGO_PKG_VERSION")).concurrency(1, 1).with(|instrument| {
+        instrument.conformance_level = ConformanceLevel::Simulation.into();
+        instrument.time_mode = TimeMode::Simulated.into();
+    })
 }
 
 impl<M: Model> Simulated<M> {
     /// Orders the hardware: first it is told what to do, then it begins. A crash between the two is seen by its count.
     fn begin(&self, call: &Call) -> Result<(Activity, Prepared), Fault> {
-        let operation = call.operation();
-        let prepared = self.model.prepare(operation, call.context(), &self.world)?;
-        let begins = now_ms();
-        #[expect(clippy::cast_possible_truncation, reason = "an operation takes minutes")]
+        let (operation, world) = (call.operation(), &self.bench.world);
+        let prepared = self.model.prepare(operation, call.context(), &self.bench)?;
+        let begins = self.bench.now_ms();
+        #[expect(clippy::cast_possible_truncation, reason = "an operation takes days at most")]
         let lasts = (prepared.seconds / self.speed * 1000.0) as i64;
         let times = (begins, begins + lasts);
-        let activity = Activity::new(&operation.id, self.world.starts(), times, &prepared.measurements);
+        let activity = Activity::new(&operation.id, world.starts(), times, &prepared.measurements);
         let order = || {
-            self.world.keep_truth(&operation.id, &prepared.truth)?;
-            self.world.set_activity(&activity)?;
-            self.world.count_start(begins)?;
+            world.keep_truth(&operation.id, &prepared.truth)?;
+            world.set_activity(&activity)?;
+            world.count_start(begins)?;
             if self.defect == Some(Defect::StartTwice) && call.context().experiment % 3 == 0 {
-                self.world.count_start(begins)?;
+                world.count_start(begins)?;
             }
-            Ok(())
+            prepared.changes.iter().try_for_each(|change| world.apply(change))
         };
         order().map_err(|error: WorldError| hardware(&error.to_string()))?;
         Ok((activity, prepared))
+    }
+
+    fn effect(&self, capability: &str) -> SampleEffect {
+        match self.manifest.capability(capability).map(crate::wire::Capability::effect) {
+            Some(Effect::Repeatable) => SampleEffect::None,
+            _ => SampleEffect::Modified,
+        }
+    }
+
+    /// Until the hardware has done, or a fault that was ordered comes.
+    async fn go_on(&self, call: &mut Call, activity: &Activity, stages: &[&str]) -> Result<(), Broken> {
+        let mut ordered = self.conditions.take_fault();
+        let lasts = (activity.ends_ms - activity.begins_ms).max(1);
+        let mut held = Duration::ZERO;
+        loop {
+            let now = call.clock().since_1970().saturating_sub(held);
+            let left = activity.ends_ms - i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of one operation")]
+            let fraction = 1.0 - left.max(0) as f64 / lasts as f64;
+            if let Some(fault) = ordered.take_if(|fault| fraction >= fault.at) {
+                fault.strike(call).await?;
+            }
+            if left <= 0 {
+                return Ok(());
+            }
+            call.progress(fraction, stage(stages, fraction));
+            let least = match call.clock().is_virtual() {
+                true => Duration::from_millis((lasts / VIRTUAL_PIECES).unsigned_abs()),
+                false => Duration::ZERO,
+            };
+            let pause = PROGRESS_INTERVAL.max(least).min(Duration::from_millis(left.unsigned_abs()));
+            call.sleep(pause).await?;
+            let before = call.clock().since_1970();
+            call.safe_point().await?;
+            held += call.clock().since_1970().saturating_sub(before);
+        }
+    }
+}
+
+/// Why it did not come to its end.
+pub(super) enum Broken {
+    Stopped,
+    Fault(Box<Fault>),
+}
+
+impl From<StopReason> for Broken {
+    fn from(_: StopReason) -> Self {
+        Self::Stopped
     }
 }
 
@@ -96,57 +171,56 @@ impl<M: Model> Driver for Simulated<M> {
         Ok(self.manifest.clone())
     }
 
-    fn check(&self, _capability: &str, arguments: &Arguments) -> Result<(), Fault> {
-        self.model.check(arguments)
+    async fn status(&self) -> StatusReport {
+        self.conditions.change(self.model.status(&self.bench))
+    }
+
+    fn check(&self, capability: &str, arguments: &Arguments) -> Result<(), Fault> {
+        self.model.check(capability, arguments)
     }
 
     async fn run(&self, mut call: Call) -> Result<Outcome, Fault> {
         let (activity, prepared) = self.begin(&call)?;
-        loop {
-            let left = activity.ends_ms - now_ms();
-            if left <= 0 {
-                break;
-            }
-            let lasts = (activity.ends_ms - activity.begins_ms).max(1);
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of one operation")]
-            let fraction = 1.0 - left as f64 / lasts as f64;
-            call.progress(fraction, stage(prepared.stages, fraction));
-            let pause = PROGRESS_INTERVAL.min(Duration::from_millis(left.unsigned_abs()));
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = call.cancelled() => {
-                    self.world.clear_activity();
-                    return Err(call.cut_short(prepared.effect));
-                }
+        if let Err(broken) = self.go_on(&mut call, &activity, prepared.stages).await {
+            self.bench.world.clear_activity();
+            return Err(match broken {
+                Broken::Stopped => call.cut_short(prepared.effect),
+                Broken::Fault(fault) => *fault,
+            });
+        }
+        let outcome =
+            Outcome { measurements: prepared.measurements, sample_effect: prepared.effect, ..Outcome::default() };
+        match prepared.artifact {
+            None => Ok(outcome),
+            Some(Artifact { output, media_type, make }) => {
+                let made = tokio::task::spawn_blocking(make).await;
+                let content = made.map_err(|error| hardware(&format!("the file was not made: {error}")))?;
+                Ok(outcome.artifact(output, call.artifact(output, media_type, content).await?))
             }
         }
-        Ok(Outcome { measurements: prepared.measurements, sample_effect: prepared.effect, ..Outcome::default() })
     }
 
     async fn safe_state(&self, _why: StopReason) {
-        self.world.clear_activity();
+        self.bench.world.clear_activity();
     }
 
     async fn probe(&self, operation: &Operation) -> Probe {
-        let Some(activity) = self.world.activity().filter(|it| it.operation == operation.id) else {
+        let Some(activity) = self.bench.world.activity().filter(|it| it.operation == operation.id) else {
             // Ordered before it begins, and told of no other since: it never heard of this one.
             return Probe::NeverStarted;
         };
-        if self.world.starts() <= activity.starts_before {
+        if self.bench.world.starts() <= activity.starts_before {
             return Probe::NeverStarted;
         }
-        if activity.ends_ms > now_ms() {
+        if activity.ends_ms > self.bench.now_ms() {
             return Probe::Running;
         }
-        let effect = match self.manifest.capability(&operation.capability).map(crate::wire::Capability::effect) {
-            Some(crate::wire::capability::Effect::Repeatable) => SampleEffect::None,
-            _ => SampleEffect::Modified,
-        };
-        Probe::Ended(Ok(Outcome { measurements: activity.measurements(), sample_effect: effect, ..Outcome::default() }))
+        let sample_effect = self.effect(&operation.capability);
+        Probe::Ended(Ok(Outcome { measurements: activity.measurements(), sample_effect, ..Outcome::default() }))
     }
 }
 
-fn stage(stages: &'static [&'static str], fraction: f64) -> &'static str {
+fn stage<'a>(stages: &[&'a str], fraction: f64) -> &'a str {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -176,21 +250,26 @@ fn hardware(message: &str) -> Fault {
         category: Category::Hardware.into(),
         retry: Retry::AfterPerson.into(),
         sample_effect: SampleEffect::Unknown.into(),
+        needs_person: true,
         ..Fault::default()
     }
 }
 
-/// What a driver's second service needs of it.
-pub(super) trait Truth: Send + Sync + 'static {
+/// What a driver's second service needs of it, whatever its model.
+pub(super) trait Behind: Send + Sync + 'static {
     /// What a succeeded operation would have measured without noise.
     fn truth(&self, operation: &str) -> Option<Vec<Measurement>>;
+
+    /// What was ordered to go wrong.
+    fn conditions(&self) -> &Conditions;
 }
 
-impl<M: Model> Truth for Simulated<M> {
+impl<M: Model> Behind for Simulated<M> {
     fn truth(&self, operation: &str) -> Option<Vec<Measurement>> {
-        self.world.read_truth(operation)
+        self.bench.world.read_truth(operation)
+    }
+
+    fn conditions(&self) -> &Conditions {
+        &self.conditions
     }
 }
-
-/// The same driver, as its second service sees it.
-pub(super) type SharedTruth = Arc<dyn Truth>;

@@ -1,32 +1,65 @@
 //! A simulated instrument as a process of its own.
 
-use super::SPEED_DEFAULT;
+use super::balance::Balance;
+use super::conditions::Conditions;
 use super::flow_reactor::FlowReactor;
+use super::furnace::Furnace;
 use super::hplc::Hplc;
-use super::instrument::{Defect, Model, SharedTruth, Simulated};
+use super::instrument::{Behind, Bench, Defect, Model, Simulated};
+use super::liquid_handler::LiquidHandler;
+use super::replica::Replica;
+use super::robot_arm::RobotArm;
+use super::service::{Simulation, virtual_now};
+use super::spectrometer::Spectrometer;
 use super::world::{World, WorldError};
-use crate::machine::{ManifestError, Reason};
-use crate::sdk::{Options, ServeError, serve_with};
-use crate::wire;
-use std::net::SocketAddr;
+use super::{SPEED_DEFAULT, SPEED_VIRTUAL};
+use crate::machine::{Manifest, ManifestError};
+use crate::sdk::{Clock, Options, ServeError, serve_with};
+use crate::wire::instrument::TimeMode;
+use crate::wire::simulation_service_server::SimulationServiceServer;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tonic::{Request, Response, Status};
-use wire::simulation_service_server::{SimulationService, SimulationServiceServer};
 
 /// The instruments that can be simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `balance.dose`, `balance.weigh`, `balance.calibrate`
+    Balance,
     /// `flow_reactor.react`
     FlowReactor,
+    /// `furnace.calcine`
+    Furnace,
     /// `hplc.assay`
     Hplc,
+    /// `liquid_handler.dispense`
+    LiquidHandler,
+    /// `robot_arm.move`
+    RobotArm,
+    /// `spectrometer.scan`
+    Spectrometer,
+    /// What a description declares; its outputs are made up.
+    Replica(PathBuf),
 }
 
 impl Kind {
-    /// Their names in files and on the command line.
-    pub const ALL: [(&str, Self); 2] = [("flow_reactor", Self::FlowReactor), ("hplc", Self::Hplc)];
+    /// The names of those with physics of their own.
+    pub const NAMES: [&str; 7] =
+        ["balance", "flow_reactor", "furnace", "hplc", "liquid_handler", "robot_arm", "spectrometer"];
+
+    /// By its name, or a replica by the path of its description (`.json`).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "balance" => Self::Balance,
+            "flow_reactor" => Self::FlowReactor,
+            "furnace" => Self::Furnace,
+            "hplc" => Self::Hplc,
+            "liquid_handler" => Self::LiquidHandler,
+            "robot_arm" => Self::RobotArm,
+            "spectrometer" => Self::Spectrometer,
+            path => Self::Replica(path.ends_with(".json").then(|| PathBuf::from(path))?),
+        })
+    }
 }
 
 /// Which instrument, and where.
@@ -36,20 +69,16 @@ pub struct SimulatedOptions {
     pub kind: Kind,
     /// Its name.
     pub instrument: String,
-    /// The driver's own folder: its journal.
-    pub folder: PathBuf,
     /// The bench that it shares with others.
     pub world: PathBuf,
-    /// Where it listens; on loopback, on any free port, if not given.
-    pub listen: Option<SocketAddr>,
-    /// Where it writes its address and its process.
-    pub address_file: Option<PathBuf>,
-    /// It ends when nobody has called for so many seconds.
-    pub idle_exit_s: Option<u64>,
     /// Seconds of the instrument in one of ours; [`SPEED_DEFAULT`] if not given.
     pub speed: Option<f64>,
+    /// Its time moves only when `SimulationService.AdvanceTime` says so.
+    pub virtual_time: bool,
     /// A defect by its name: `start-twice`.
     pub fault: Option<String>,
+    /// How it is served.
+    pub serve: Options,
 }
 
 /// Why a simulated instrument can't be served.
@@ -64,9 +93,15 @@ pub enum SimulatedError {
     /// The driver can't be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The description can't be read.
+    #[error("the description {0}: {1}")]
+    Description(PathBuf, String),
     /// A speed that is no speed.
     #[error("a speed of {0} is not a positive number")]
     Speed(f64),
+    /// Time that is told when to move has no speed of its own.
+    #[error("virtual time moves when it is told to: leave the speed out")]
+    SpeedOfVirtualTime,
     /// No such defect.
     #[error("there is no fault '{0}'; known is 'start-twice'")]
     Fault(String),
@@ -77,14 +112,38 @@ pub enum SimulatedError {
 /// # Errors
 /// [`SimulatedError`].
 pub async fn serve(options: SimulatedOptions) -> Result<(), SimulatedError> {
-    match options.kind {
-        Kind::FlowReactor => serve_model(FlowReactor, options).await,
-        Kind::Hplc => serve_model(Hplc, options).await,
+    let time_file = options.serve.folder.join("virtual-time");
+    let clock = match options.virtual_time {
+        true => Clock::virtual_from(virtual_now(&time_file)),
+        false => Clock::default(),
+    };
+    let bench = Bench { world: World::open(&options.world, &options.instrument)?, clock };
+    match &options.kind {
+        Kind::Balance => serve_model(Balance { set_up_ms: bench.now_ms() }, bench, time_file, options).await,
+        Kind::FlowReactor => serve_model(FlowReactor, bench, time_file, options).await,
+        Kind::Furnace => serve_model(Furnace, bench, time_file, options).await,
+        Kind::Hplc => serve_model(Hplc, bench, time_file, options).await,
+        Kind::LiquidHandler => serve_model(LiquidHandler, bench, time_file, options).await,
+        Kind::RobotArm => serve_model(RobotArm, bench, time_file, options).await,
+        Kind::Spectrometer => serve_model(Spectrometer, bench, time_file, options).await,
+        Kind::Replica(description) => {
+            let replica = Replica::read(description)?;
+            serve_model(replica, bench, time_file, options).await
+        }
     }
 }
 
-async fn serve_model<M: Model>(model: M, options: SimulatedOptions) -> Result<(), SimulatedError> {
-    let speed = options.speed.unwrap_or(SPEED_DEFAULT);
+async fn serve_model<M: Model>(
+    model: M,
+    bench: Bench,
+    time_file: PathBuf,
+    options: SimulatedOptions,
+) -> Result<(), SimulatedError> {
+    let speed = match (options.virtual_time, options.speed) {
+        (true, Some(_)) => return Err(SimulatedError::SpeedOfVirtualTime),
+        (true, None) => SPEED_VIRTUAL,
+        (false, given) => given.unwrap_or(SPEED_DEFAULT),
+    };
     if !(speed.is_finite() && speed > 0.0) {
         return Err(SimulatedError::Speed(speed));
     }
@@ -93,37 +152,23 @@ async fn serve_model<M: Model>(model: M, options: SimulatedOptions) -> Result<()
         Some("start-twice") => Some(Defect::StartTwice),
         Some(other) => return Err(SimulatedError::Fault(other.to_owned())),
     };
-    let world = World::open(&options.world, &options.instrument)?;
+    let manifest = described(&model, &options)?;
+    let serve = Options { clock: bench.clock.clone(), ..options.serve };
+    let driver = Arc::new(Simulated { model, manifest, bench, conditions: Conditions::default(), speed, defect });
+    let behind = Arc::clone(&driver) as Arc<dyn Behind>;
+    let instrument = options.instrument;
+    let served = serve_with(driver, serve, |routes, handle| {
+        routes.add_service(SimulationServiceServer::new(Simulation { instrument, behind, handle, time_file }))
+    });
+    Ok(served.await?)
+}
+
+fn described<M: Model>(model: &M, options: &SimulatedOptions) -> Result<Manifest, ManifestError> {
     let manifest = model.manifest(&options.instrument)?;
-    let driver = Arc::new(Simulated { model, manifest, world, speed, defect });
-    let truth = Simulation { instrument: options.instrument, truth: Arc::clone(&driver) as SharedTruth };
-    let local = Options::local(options.folder);
-    let options = Options {
-        listen: options.listen.unwrap_or(local.listen),
-        address_file: options.address_file,
-        idle_exit: options.idle_exit_s.map(Duration::from_secs),
-        ..local
-    };
-    Ok(serve_with(driver, options, |routes| routes.add_service(SimulationServiceServer::new(truth))).await?)
-}
-
-struct Simulation {
-    instrument: String,
-    truth: SharedTruth,
-}
-
-#[tonic::async_trait]
-impl SimulationService for Simulation {
-    async fn get_truth(
-        &self,
-        request: Request<wire::GetTruthRequest>,
-    ) -> Result<Response<wire::GetTruthResponse>, Status> {
-        let request = request.into_inner();
-        let known = (request.instrument == self.instrument).then(|| self.truth.truth(&request.operation_id));
-        let measurements = known.flatten().ok_or_else(|| {
-            let reason = Reason::OperationNotFound.name();
-            Status::not_found(format!("{reason}: nothing is known of operation '{}'", request.operation_id))
-        })?;
-        Ok(Response::new(wire::GetTruthResponse { measurements }))
+    if !options.virtual_time {
+        return Ok(manifest);
     }
+    let mut instrument = manifest.instrument().clone();
+    instrument.time_mode = TimeMode::Virtual.into();
+    Manifest::new(instrument)
 }

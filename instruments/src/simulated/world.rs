@@ -1,8 +1,8 @@
-//! The bench that simulated instruments share, as files: vials, what each hardware is doing, and how often it started.
+//! The bench that simulated instruments share, as files: what stands there, what each hardware is doing, and how often it started.
 
-use super::snar::Outlet;
 use crate::wire::Measurement;
 use prost::Message as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -22,6 +22,51 @@ pub struct WorldError {
 pub(super) struct World {
     folder: PathBuf,
     instrument: String,
+}
+
+/// Where things stand on the bench.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shelf {
+    /// What the flow reactor has filled.
+    Vials,
+    /// What the liquid handler has filled.
+    Wells,
+    /// Solids in crucibles.
+    Pieces,
+    /// Where a robot arm can put labware.
+    Sites,
+    /// What an instrument remembers of itself.
+    Own,
+}
+
+impl Shelf {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Vials => "vials",
+            Self::Wells => "wells",
+            Self::Pieces => "pieces",
+            Self::Sites => "sites",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// A thing on the bench, as it is from now on; nothing: it is gone.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    shelf: Shelf,
+    id: String,
+    now: Option<serde_json::Value>,
+}
+
+impl Change {
+    pub(super) fn put(shelf: Shelf, id: &str, thing: &impl Serialize) -> Self {
+        Self { shelf, id: id.to_owned(), now: serde_json::to_value(thing).ok() }
+    }
+
+    pub(super) fn take(shelf: Shelf, id: &str) -> Self {
+        Self { shelf, id: id.to_owned(), now: None }
+    }
 }
 
 /// What a hardware knows of itself. It outlives the driver.
@@ -63,7 +108,9 @@ impl Activity {
 impl World {
     pub(super) fn open(folder: &Path, instrument: &str) -> Result<Self, WorldError> {
         let world = Self { folder: folder.to_owned(), instrument: instrument.to_owned() };
-        for path in [world.folder.join("vials"), world.folder.join("truth")] {
+        let shelves = [Shelf::Vials, Shelf::Wells, Shelf::Pieces, Shelf::Sites, Shelf::Own]
+            .map(|it| world.folder.join(it.name()));
+        for path in shelves.into_iter().chain([world.folder.join("truth")]) {
             fs::create_dir_all(&path).map_err(|source| WorldError { path, source })?;
         }
         Ok(world)
@@ -103,17 +150,29 @@ impl World {
         let _ = fs::remove_file(self.own("activity"));
     }
 
-    fn vial(&self, id: &str) -> PathBuf {
-        self.folder.join("vials").join(format!("{}.json", file_name(id)))
+    fn place(&self, shelf: Shelf, id: &str) -> PathBuf {
+        self.folder.join(shelf.name()).join(format!("{}.json", file_name(id)))
     }
 
-    pub(super) fn fill_vial(&self, id: &str, content: &Outlet) -> Result<(), WorldError> {
-        write_json(&self.vial(id), content)
+    pub(super) fn apply(&self, change: &Change) -> Result<(), WorldError> {
+        let path = self.place(change.shelf, &change.id);
+        match &change.now {
+            Some(thing) => write_json(&path, thing),
+            None => match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WorldError { path, source }),
+                Ok(()) | Err(_) => Ok(()),
+            },
+        }
     }
 
-    /// `None`: there is no such vial.
-    pub(super) fn read_vial(&self, id: &str) -> Option<Outlet> {
-        serde_json::from_slice(&fs::read(self.vial(id)).ok()?).ok()
+    /// `None`: there is no such thing.
+    pub(super) fn read<T: DeserializeOwned>(&self, shelf: Shelf, id: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.place(shelf, id)).ok()?).ok()
+    }
+
+    /// Under which it remembers itself.
+    pub(super) fn own_name(&self) -> &str {
+        &self.instrument
     }
 
     fn truth(&self, operation: &str) -> PathBuf {

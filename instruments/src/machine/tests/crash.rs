@@ -141,7 +141,9 @@ impl History {
         for order in orders {
             match order {
                 Hardware::StopAll(_) | Hardware::Stop { .. } => {}
-                Hardware::Start { .. } | Hardware::Probe(_) => self.violate("a start waits for no disk"),
+                Hardware::Start { .. } | Hardware::Hold(_) | Hardware::Resume(_) | Hardware::Probe(_) => {
+                    self.violate("a start waits for no disk");
+                }
             }
         }
     }
@@ -205,7 +207,7 @@ impl History {
             Effect::Reply(_, Ok(Answer::Executed(response))) => self.told(&response.operation.unwrap()),
             Effect::Reply(_, Ok(Answer::Operation(operation))) => self.told(&operation),
             Effect::Reply(_, Err(refusal)) => self.told_refusal(&refusal),
-            Effect::Reply(_, Ok(_)) | Effect::Proceed(_) => {}
+            Effect::Reply(_, Ok(_)) | Effect::Proceed(_) | Effect::Forget(_) => {}
             Effect::Event(event) => {
                 if event.sequence <= self.last_sequence {
                     self.violate("an event sequence was repeated");
@@ -222,7 +224,9 @@ impl History {
                 let probe = if ran { Probe::Ended(Ok(reached(50.0, "Cel"))) } else { Probe::NeverStarted };
                 self.answers.push(Report::Probed { operation_id: operation.id, probe });
             }
-            Effect::Hardware(Hardware::Stop { .. } | Hardware::StopAll(_)) => {}
+            Effect::Hardware(
+                Hardware::Stop { .. } | Hardware::StopAll(_) | Hardware::Hold(_) | Hardware::Resume(_),
+            ) => {}
         }
     }
 

@@ -3,15 +3,17 @@
 
 mod crash;
 mod execute;
+mod hold;
 mod lease;
 mod restart;
 mod stop;
+mod supplies;
 mod validation;
 mod watch;
 
 use super::*;
 use crate::journal::{Journal as _, MemoryJournal};
-use crate::wire::capability::{Effect as RepeatEffect, Probe as ProbeKind};
+use crate::wire::capability::{Effect as RepeatEffect, Probe as ProbeKind, Usage};
 use crate::wire::choice_domain::Choice;
 use crate::wire::field_spec::Domain;
 use crate::wire::operation::State;
@@ -57,6 +59,10 @@ fn celsius(minimum: f64, maximum: f64) -> Domain {
     Domain::Quantity(QuantityDomain { unit: "Cel".to_owned(), minimum, maximum, ..QuantityDomain::default() })
 }
 
+pub(super) fn litres(value: f64) -> Quantity {
+    Quantity { value, unit: "L".to_owned(), ..Quantity::default() }
+}
+
 fn capability(id: &str, abortable: bool, probe: ProbeKind) -> Capability {
     let choices = ["air", "argon"].map(|id| Choice { id: id.to_owned(), display_name: String::new() }).to_vec();
     Capability {
@@ -76,6 +82,8 @@ fn capability(id: &str, abortable: bool, probe: ProbeKind) -> Capability {
         effect: RepeatEffect::Once.into(),
         probe: probe.into(),
         abortable,
+        holdable: abortable,
+        usages: vec![Usage { consumable_id: "argon".to_owned(), typical: Some(litres(10.0)) }],
         max_duration: Some(prost_types::Duration { seconds: 600, nanos: 0 }),
         max_concurrency: 8,
         ..Capability::default()
@@ -103,6 +111,9 @@ pub(super) struct Bench {
     pub(super) probes: Vec<String>,
     pub(super) events: Vec<InstrumentEvent>,
     pub(super) proceeded: Vec<String>,
+    /// Whom it told to wait, and to go on.
+    pub(super) holds: Vec<(String, bool)>,
+    pub(super) forgotten: Vec<String>,
     replies: BTreeMap<CallId, Result<Answer, Refusal>>,
     manifest: Manifest,
     calls: u64,
@@ -127,6 +138,8 @@ impl Bench {
             probes: Vec::new(),
             events: Vec::new(),
             proceeded: Vec::new(),
+            holds: Vec::new(),
+            forgotten: Vec::new(),
             replies: BTreeMap::new(),
             manifest,
             calls: 0,
@@ -165,8 +178,11 @@ impl Bench {
             Effect::Event(event) => self.events.push(*event),
             Effect::Hardware(Hardware::Start { operation, .. }) => self.starts.push(operation.id),
             Effect::Hardware(Hardware::Probe(operation)) => self.probes.push(operation.id),
+            Effect::Hardware(Hardware::Hold(id)) => self.holds.push((id, true)),
+            Effect::Hardware(Hardware::Resume(id)) => self.holds.push((id, false)),
             Effect::Hardware(stop) => self.stops.push(stop),
             Effect::Proceed(id) => self.proceeded.push(id),
+            Effect::Forget(id) => self.forgotten.push(id),
         }
     }
 

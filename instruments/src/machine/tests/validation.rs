@@ -102,7 +102,7 @@ fn an_instrument_that_is_not_ready_or_not_calibrated_takes_no_work() {
 fn an_exhausted_consumable_refuses_before_anything_moves() {
     let argon = |value| Some(Quantity { value, unit: "L".to_owned(), ..Quantity::default() });
     let mut described = manifest(1, 1).instrument().clone();
-    let usage = wire::capability::Usage { consumable_id: "argon".to_owned(), typical: argon(5.0) };
+    let usage = Usage { consumable_id: "argon".to_owned(), typical: argon(5.0) };
     described.capabilities[0].usages = vec![usage];
     for (left, expected) in [(4.9, Some("CONSUMABLE_EXHAUSTED")), (5.0, None)] {
         let mut bench = Bench::with(Manifest::new(described.clone()).unwrap());
