@@ -48,7 +48,8 @@ Ctrl-C once: finish what runs, then stop. Twice: abort to safe states.
 
   eutectic run campaign.toml --seed 7
   eutectic run campaign.toml --as second-try    a campaign of its own, of the same file
-  eutectic run campaign.toml --dry-run          as `check`"
+  eutectic run campaign.toml --dry-run          as `check`
+  eutectic run campaign.toml --simulate         a rehearsal without hardware, apart from what is real"
     )]
     Run(RunArguments),
     /// Check a campaign file and its lab; nothing moves
@@ -107,9 +108,9 @@ The CSV can be another campaign's past: [[data]] file = \"snar.csv\"")]
   eutectic log --since 8h --campaign snar
   eutectic log --json | jq .event")]
     Log(LogArguments),
-    /// Instruments: list them, take one back into service
+    /// Instruments: list them, look at one, bring one in, take one back into service
     Instrument(InstrumentArguments),
-    /// Drivers: simulated instruments
+    /// Drivers: write one, check one, serve one
     Driver(DriverArguments),
     /// The planner for other languages
     Planner(PlannerArguments),
@@ -138,6 +139,9 @@ pub struct RunArguments {
     /// Check only
     #[arg(long)]
     pub dry_run: bool,
+    /// Rehearse: every instrument is simulated, by the twin that lab.toml names; in a data folder of its own
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// Arguments of `check`.
@@ -280,6 +284,57 @@ pub enum InstrumentVerb {
         /// The instrument
         instrument: String,
     },
+    /// What a driver says of its instrument, and how it is
+    #[command(after_help = "  eutectic instrument show reactor\n  eutectic instrument show http://127.0.0.1:50051")]
+    Show(LookArguments),
+    /// Write what a driver says of its instrument, as JSON: a description to rehearse with
+    #[command(after_help = "  eutectic instrument describe reactor > reactor.json
+In lab.toml, twin = \"reactor.json\" lets `eutectic run --simulate` take its place.")]
+    Describe(LookArguments),
+    /// Bring a driver into the lab: reads what it says of itself, writes the entry of lab.toml
+    #[command(after_help = "  eutectic instrument add http://127.0.0.1:50051
+  eutectic instrument add http://127.0.0.1:50051 --lab bench-3/lab.toml")]
+    Add(AddInstrumentArguments),
+}
+
+/// Arguments of `instrument show` and `instrument describe`.
+#[derive(Debug, Args)]
+pub struct LookArguments {
+    /// An instrument of the lab, or a driver's address
+    pub instrument: String,
+    /// The lab file
+    #[arg(long, value_name = "FILE", default_value = "lab.toml")]
+    pub lab: PathBuf,
+    /// How to reach it.
+    #[command(flatten)]
+    pub tls: TlsArguments,
+}
+
+/// Arguments of `instrument add`.
+#[derive(Debug, Args)]
+pub struct AddInstrumentArguments {
+    /// The driver's address: http://HOST:PORT
+    pub address: String,
+    /// The lab file; it is made if there is none
+    #[arg(long, value_name = "FILE", default_value = "lab.toml")]
+    pub lab: PathBuf,
+    /// How to reach it.
+    #[command(flatten)]
+    pub tls: TlsArguments,
+}
+
+/// How to speak to a driver by TLS.
+#[derive(Clone, Debug, Args)]
+pub struct TlsArguments {
+    /// By TLS: the authority that the driver's certificate is of (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// By mutual TLS: our own certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_ca", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Arguments of `driver`.
@@ -306,11 +361,53 @@ the driver and starts it again. Exit status 0 when nothing failed.")]
 The journal, leases, validation and 'exactly once' are kept here; the child does what it is told, once.
 The lines are described in instruments/HOST.md.")]
     Host(HostArguments),
+    /// Write a driver's project that passes the check as it stands
+    #[command(
+        after_help = "  eutectic driver new --python bath\n  eutectic driver new --rust bath --folder drivers/bath"
+    )]
+    New(NewDriverArguments),
+    /// Serve a lab's instruments without hardware, each by a process of its own
+    #[command(after_help = "  eutectic driver simulate lab.toml
+Prints a lab file with their addresses. Instruments with an address are served by what their entry names as 'twin'.")]
+    Simulate(SimulateArguments),
     /// Serve an instrument without hardware
     Simulated(SimulatedArguments),
 }
 
-/// Arguments of `driver simulated`.
+/// Arguments of `driver new`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("language").required(true).args(["rust", "python"])))]
+pub struct NewDriverArguments {
+    /// The driver's name, and its instrument's
+    pub name: String,
+    /// In Rust
+    #[arg(long)]
+    pub rust: bool,
+    /// In Python
+    #[arg(long)]
+    pub python: bool,
+    /// Where to write it; default: a folder of its name
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Where the Rust SDK's sources are; default: those that this program was made from
+    #[arg(long, value_name = "DIR", conflicts_with = "python")]
+    pub sdk: Option<PathBuf>,
+}
+
+/// Arguments of `driver simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// The lab file
+    pub lab: PathBuf,
+    /// Where they keep their journals and their bench; default: the lab's name and '-simulated'
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Their time moves only when SimulationService.AdvanceTime says so
+    #[arg(long)]
+    pub virtual_time: bool,
+}
+
+/// Arguments of `driver check`.
 #[derive(Debug, Args)]
 pub struct CheckDriverArguments {
     /// The driver's address: http://HOST:PORT
@@ -333,6 +430,9 @@ pub struct CheckDriverArguments {
     /// A file to which the hardware adds a line at every physical start
     #[arg(long, value_name = "FILE")]
     pub starts: Option<PathBuf>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     /// Only these checks, by number
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub only: Vec<u8>,
@@ -341,6 +441,7 @@ pub struct CheckDriverArguments {
     pub junit: Option<PathBuf>,
 }
 
+/// Arguments of `driver host`.
 #[derive(Debug, Args)]
 pub struct HostArguments {
     /// How it is served.
@@ -351,6 +452,7 @@ pub struct HostArguments {
     pub command: Vec<String>,
 }
 
+/// Arguments of `driver simulated`.
 #[derive(Debug, Args)]
 pub struct SimulatedArguments {
     /// What it is: flow_reactor, furnace, … (--help lists them), or a description FILE.json whose outputs are made up

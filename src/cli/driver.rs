@@ -3,6 +3,7 @@
 use super::arguments::{CheckDriverArguments, DriverArguments, DriverVerb, HostArguments, SimulatedArguments};
 use super::output::line;
 use super::{Failure, Global};
+use super::{driver_new, reach, simulate};
 use crate::closest::did_you_mean;
 use eutectic_instruments::conformance::{self, Format, Level, Start, Verdict};
 use eutectic_instruments::simulated::{Kind, SimulatedOptions, serve};
@@ -12,6 +13,8 @@ pub(super) async fn driver(global: &Global, arguments: DriverArguments) -> Resul
     match arguments.verb {
         DriverVerb::Check(it) => check(global, it).await,
         DriverVerb::Host(it) => host(it).await,
+        DriverVerb::New(it) => driver_new::new(global, &it),
+        DriverVerb::Simulate(it) => simulate::simulate(global, it).await,
         DriverVerb::Simulated(it) => simulated(it).await,
     }
 }
@@ -28,6 +31,7 @@ async fn check(global: &Global, it: CheckDriverArguments) -> Result<ExitCode, Fa
     };
     let options = conformance::Options {
         address: it.address,
+        tls: reach::tls(&it.tls)?,
         start: it.start_command.map(|text| Start {
             command: text.split_whitespace().map(str::to_owned).collect(),
             journal: it.journal,

@@ -4,15 +4,20 @@ use super::arguments::{CheckArguments, RunArguments};
 use super::connect::{Client, Connection, absolute, absolute_or_empty, person, request_id};
 use super::live::{Live, next};
 use super::output::{line, note};
-use super::{Failure, Global, check, result};
+use super::{Failure, Global, check, result, simulate};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Where rehearsals are kept, within the data folder.
+const REHEARSALS: &str = "rehearsals";
 /// How often an owner looks whether somebody else's campaign still runs in its folder.
 const OTHERS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<ExitCode, Failure> {
+    if arguments.simulate {
+        return rehearse(global, arguments).await;
+    }
     if arguments.dry_run {
         let RunArguments { file, lab, .. } = arguments;
         return check::check(global, CheckArguments { file, lab, offline: false }).await;
@@ -25,6 +30,21 @@ pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<Exit
     };
     connection.close().await?;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The same with every instrument simulated, in a data folder of its own: what is made up must never stand in one journal
+/// with what was measured.
+async fn rehearse(global: &Global, arguments: RunArguments) -> Result<ExitCode, Failure> {
+    let beside = arguments.file.parent().map(|folder| folder.join("lab.toml")).unwrap_or_default();
+    let lab = simulate::twins(arguments.lab.as_deref().unwrap_or(&beside))?;
+    let data = global.data.join(REHEARSALS);
+    let path = data.join("lab.toml");
+    let written = std::fs::create_dir_all(&data).and_then(|()| std::fs::write(&path, lab.to_toml()));
+    written.map_err(|error| Failure::new(format!("'{}' can't be written: {error}", path.display()), ""))?;
+    note(&format!("a rehearsal: nothing is measured; `eutectic --data {} …` looks at it", data.display()));
+    let global = Global { data, ..global.clone() };
+    let arguments = RunArguments { lab: Some(path), simulate: false, ..arguments };
+    Box::pin(run(&global, arguments)).await
 }
 
 async fn campaign(global: &Global, arguments: &RunArguments, connection: &mut Connection) -> Result<(), Failure> {

@@ -69,12 +69,12 @@ impl LabSpec {
     ///
     /// # Errors
     /// The names of those that have none.
-    pub fn simulated(&self) -> Result<LabSpec, Vec<InstrumentId>> {
+    pub fn simulated(&self) -> Result<LabSpec, Vec<String>> {
         let mut lacking = Vec::new();
         let mut twin = |spec: &InstrumentSpec| {
             let source = match &spec.source {
                 DriverSource::Address { twin: None, .. } => {
-                    lacking.push(spec.name.clone());
+                    lacking.push(spec.name.to_string());
                     spec.source.clone()
                 }
                 DriverSource::Address { twin: Some(kind), .. } => {
@@ -97,6 +97,13 @@ impl LabSpec {
 }
 
 impl InstrumentSpec {
+    /// One whose driver runs at this address.
+    #[must_use]
+    pub fn at(name: &str, address: &str, twin: Option<String>) -> Self {
+        let source = DriverSource::Address { address: address.to_owned(), twin };
+        Self { name: InstrumentId::new(name.to_owned()), source }
+    }
+
     /// As an entry of a lab file.
     #[must_use]
     pub fn to_toml(&self) -> String {

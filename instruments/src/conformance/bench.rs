@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub struct Options {
     /// `http://HOST:PORT`
     pub address: String,
+    /// How to speak TLS with it; an `https` address needs one.
+    pub tls: Option<ClientTlsConfig>,
     /// Without it, checks that need a restart are left out.
     pub start: Option<Start>,
     /// The capability to run; the first one if not given.
@@ -105,6 +107,10 @@ impl Bench {
     pub(super) async fn open(options: Options) -> Result<Self, String> {
         let child = options.start.as_ref().map(spawn).transpose()?;
         let endpoint = Endpoint::from_shared(options.address.clone()).map_err(|error| error.to_string())?;
+        let endpoint = match options.tls.clone() {
+            None => endpoint,
+            Some(tls) => endpoint.tls_config(tls).map_err(|error| error.to_string())?,
+        };
         let endpoint = endpoint.connect_timeout(CALL_LIMIT).timeout(CALL_LIMIT);
         let channel = endpoint.connect_lazy();
         let client = InstrumentServiceClient::new(channel.clone());
