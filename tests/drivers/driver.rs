@@ -13,6 +13,8 @@ use wire::operation::State;
 use wire::value::Kind;
 
 pub(super) const HOLDER: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+/// In the place of a verb of `eutectic driver`: what follows is another program.
+const PROGRAM: &str = "program";
 type Client = InstrumentServiceClient<Channel>;
 
 pub(super) struct Driver {
@@ -53,8 +55,15 @@ pub(super) fn set(request: &mut wire::ExecuteRequest, id: &str, value: f64, unit
 fn command_of(folder: &Path, name: &str, arguments: &[String], environment: &[(String, String)]) -> Command {
     let (verb, arguments) = arguments.split_first().unwrap();
     std::fs::create_dir_all(folder.join(name)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
-    command.args(["driver", verb]).arg("--folder").arg(folder.join(name));
+    let mut command = match verb.as_str() {
+        PROGRAM => Command::new(arguments.first().unwrap()),
+        _ => Command::new(env!("CARGO_BIN_EXE_eutectic")),
+    };
+    let arguments = if verb == PROGRAM { &arguments[1..] } else { arguments };
+    if verb != PROGRAM {
+        command.args(["driver", verb]);
+    }
+    command.arg("--folder").arg(folder.join(name));
     command.arg("--address-file").arg(folder.join(format!("{name}.address"))).args(arguments);
     command.envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
@@ -95,6 +104,12 @@ impl Driver {
         let mut arguments = vec!["host".to_owned(), "--listen".into(), "127.0.0.1:0".into(), "--".into()];
         arguments.extend(program.iter().cloned());
         Self::spawned(folder, name, arguments, environment)
+    }
+
+    /// A driver that is a program of its own, with the flags of every driver.
+    pub(super) fn program(folder: Arc<tempfile::TempDir>, name: &str, program: &str) -> Self {
+        let arguments = [PROGRAM, program, "--listen", "127.0.0.1:0"].map(str::to_owned).to_vec();
+        Self::spawned(folder, name, arguments, &[])
     }
 
     fn spawned(

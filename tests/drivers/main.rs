@@ -6,9 +6,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod adapters;
 mod driver;
 mod host;
 mod kit;
+mod new;
+mod plain;
 mod proxy;
 mod python;
 

@@ -48,7 +48,7 @@ fn of_the_readme() -> String {
 }
 
 /// The Python to use, and what it needs in its environment.
-fn python() -> Option<(String, Vec<(String, String)>)> {
+pub(super) fn python() -> Option<(String, Vec<(String, String)>)> {
     if let Ok(python) = std::env::var("EUTECTIC_PYTHON") {
         return Some((python, Vec::new()));
     }

@@ -4,13 +4,15 @@ The guarantees (journal, leases, validation, exactly one start an operation) are
 of which this is the child; see README.md.
 """
 
-from ._describe import Choice, Flag, Int, Out, Q, Sample, Series, Text, capability
-from ._run import Fault, Run, Stopped, Value
+from ._describe import Artifact, Choice, Flag, Int, Out, Q, Sample, Series, Text, capability
+from ._run import Fault, File, Run, Stopped, Value
 from ._serve import serve
 
 __all__ = [
+    "Artifact",
     "Choice",
     "Fault",
+    "File",
     "Flag",
     "Int",
     "Out",

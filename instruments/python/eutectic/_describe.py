@@ -52,6 +52,11 @@ def Series(**columns: str) -> Field:
     return Field({"kind": "series", "columns": columns})
 
 
+def Artifact(*media_types: str) -> Field:
+    """A file that an operation brings: the method returns `File(path)`."""
+    return Field({"kind": "artifact", "media_types": list(media_types)})
+
+
 @dataclass(frozen=True)
 class Capability:
     """What `@capability` leaves on a method."""
@@ -62,6 +67,8 @@ class Capability:
     version: str
     seconds: tuple[float | None, float | None]
     probe: bool
+    holdable: bool
+    uses: dict[str, tuple[float, str]]
 
 
 def capability(
@@ -73,16 +80,21 @@ def capability(
     typical_seconds: float | None = None,
     max_seconds: float | None = None,
     probe: bool = False,
+    holdable: bool = False,
+    uses: dict[str, tuple[float, str]] | None = None,
 ) -> Callable:
     """Declares that an instrument can do this.
 
     The method takes `self`, the `Run`, and one argument a parameter, each with a type hint such as `Q("Cel", 20, 150)`;
     an argument with a default may be left out. It may be a plain function or `async`. `effect` is "once" unless doing it
-    again would do no harm: "repeatable". With `abortable`, use `run.sleep` or ask `run.stopped`.
+    again would do no harm: "repeatable". With `abortable`, use `run.sleep` or ask `run.stopped`; with
+    `holdable`, call `run.safe_point()` wherever it may wait. `uses` says how much of a consumable one execution takes:
+    `{"tips": (1, "1")}`; `status` tells what there is.
     """
     if effect not in ("once", "repeatable"):
         raise ValueError(f"effect is 'once' or 'repeatable', not {effect!r}")
-    found = Capability(effect, abortable, dict(outputs or {}), version, (typical_seconds, max_seconds), probe)
+    seconds = (typical_seconds, max_seconds)
+    found = Capability(effect, abortable, dict(outputs or {}), version, seconds, probe, holdable, dict(uses or {}))
 
     def mark(function: Callable) -> Callable:
         function.eutectic_capability = found
@@ -130,6 +142,8 @@ def _capability(id: str, method: Callable) -> dict:
         "effect": marked.effect,
         "abortable": marked.abortable,
         "probe": marked.probe,
+        "holdable": marked.holdable,
+        "uses": [{"consumable": id, "amount": much, "unit": unit} for id, (much, unit) in marked.uses.items()],
     }
     for key, seconds in zip(("typical_seconds", "max_seconds"), marked.seconds):
         if seconds is not None:

@@ -1,5 +1,6 @@
 """One operation, as a driver's code sees it."""
 
+import os
 import threading
 from typing import Any, Callable
 
@@ -44,6 +45,13 @@ class Value:
         self.told = {"value": value, "sd": sd, "quality": quality}
 
 
+class File:
+    """A file that an operation brings. It is copied before the operation ends."""
+
+    def __init__(self, path: Any, media_type: str = ""):
+        self.told = {"file": os.path.abspath(path), **({"media_type": media_type} if media_type else {})}
+
+
 class Run:
     """The operation: its id, for whom it is (`context`), and the way to tell how far it is."""
 
@@ -54,6 +62,8 @@ class Run:
         self._say = say
         self._stop = threading.Event()
         self._proceed = threading.Event()
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
 
     @property
     def stopped(self) -> bool:
@@ -63,6 +73,18 @@ class Run:
     def sleep(self, seconds: float) -> None:
         """Waits; raises `Stopped` as soon as the operation is to stop."""
         if self._stop.wait(seconds):
+            raise Stopped()
+
+    def safe_point(self) -> None:
+        """A place where the operation may wait: returns at once unless it is held; raises `Stopped` if it is to stop.
+        (In an async method: `await asyncio.to_thread(run.safe_point)`.)"""
+        if not self._may_go_on.is_set():
+            self._say({"id": self._id, "held": True})
+            while not self._may_go_on.wait(0.1):
+                if self._stop.is_set():
+                    raise Stopped()
+            self._say({"id": self._id, "held": False})
+        if self._stop.is_set():
             raise Stopped()
 
     def progress(self, fraction: float, stage: str = "") -> None:
@@ -80,7 +102,7 @@ class Run:
 
 def told(value: Any) -> Any:
     """A value as JSON has it."""
-    if isinstance(value, Value):
+    if isinstance(value, (Value, File)):
         return value.told
     if isinstance(value, dict):
         return {name: told(each) for name, each in value.items()}

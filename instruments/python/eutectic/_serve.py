@@ -68,6 +68,12 @@ class _Child:
                     self.begin(order)
                 case "stop":
                     self.stop(order["run"])
+                case "hold":
+                    if run := self.runs.get(order["run"]):
+                        run._may_go_on.clear()
+                case "resume":
+                    if run := self.runs.get(order["run"]):
+                        run._may_go_on.set()
                 case "proceed":
                     if run := self.runs.get(order["id"]):
                         run._proceed.set()

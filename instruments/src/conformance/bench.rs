@@ -129,9 +129,9 @@ impl Bench {
         InstrumentServiceClient::new(self.endpoint.connect_lazy())
     }
 
-    /// One that waits longer for an answer, for large files.
-    pub(super) fn patient_client(&self) -> Client {
-        InstrumentServiceClient::new(self.endpoint.clone().timeout(OPERATION_LIMIT).connect_lazy())
+    /// One that waits longer for an answer: for large files, and for a lot of time that passes.
+    pub(super) fn patient_channel(&self) -> Channel {
+        self.endpoint.clone().timeout(OPERATION_LIMIT).connect_lazy()
     }
 
     /// Waits until the driver answers.

@@ -4,6 +4,7 @@ use super::bench::{Bench, accepted, refused};
 use super::data::{succeeded, succeeded_at_top};
 use super::{Outcome, Stop, left_out, wrong};
 use crate::machine::OPERATION_BYTES_MAX;
+use crate::wire::instrument_service_client::InstrumentServiceClient;
 use crate::wire::{self, Artifact};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +22,8 @@ async fn read(bench: &mut Bench, operation_id: &str, artifact_id: &str, offset: 
         artifact_id: artifact_id.to_owned(),
         offset,
     };
-    let mut pieces = accepted(bench.patient_client().read_artifact(request).await, "ReadArtifact")?.into_inner();
+    let mut patient = InstrumentServiceClient::new(bench.patient_channel());
+    let mut pieces = accepted(patient.read_artifact(request).await, "ReadArtifact")?.into_inner();
     let mut content = Vec::new();
     while let Some(piece) = accepted(pieces.message().await, "ReadArtifact to its end")? {
         let at = offset + i64::try_from(content.len()).unwrap_or(i64::MAX);

@@ -32,7 +32,8 @@ impl Bench {
         to.nanos += i32::try_from(time.subsec_nanos()).unwrap_or_default();
         to.normalize();
         let request = wire::AdvanceTimeRequest { instrument: self.instrument.id.clone(), to: Some(to) };
-        accepted(self.simulation().advance_time(request).await, "AdvanceTime of an instrument with virtual time")?;
+        let answer = SimulationServiceClient::new(self.patient_channel()).advance_time(request).await;
+        accepted(answer, "AdvanceTime of an instrument with virtual time")?;
         Ok(())
     }
 

@@ -141,10 +141,16 @@ impl Machine {
     /// When [`Machine::wake`] is due at the latest, on the monotonic clock.
     #[must_use]
     pub fn next_wakeup(&self) -> Duration {
+        self.next_deadline().map_or(self.events.next_status, |deadline| deadline.min(self.events.next_status))
+    }
+
+    /// The same without the status that is told from time to time: when something happens that depends on time.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
         let deadlines = self.running.values().filter(|each| each.is_limited()).filter_map(|each| each.deadline);
         let waits = self.waiting.values().map(|each| each.until);
         let lease = self.leases.expiry();
-        deadlines.chain(waits).chain(lease).fold(self.events.next_status, Duration::min)
+        deadlines.chain(waits).chain(lease).min()
     }
 
     /// The driver goes down in good order: running operations stop, queued ones never start, nothing new is accepted.

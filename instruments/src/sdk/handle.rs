@@ -58,8 +58,8 @@ impl Handle {
                 continue;
             }
             let now = self.clock.now().monotonic;
-            match self.clock.next_due().map_or(machine, |sleeper| sleeper.min(machine)) {
-                next if next <= to => self.clock.move_to(next.max(now)),
+            match self.clock.next_due().into_iter().chain(machine).min() {
+                Some(next) if next <= to => self.clock.move_to(next.max(now)),
                 _ if now >= to => return Ok(()),
                 _ => self.clock.move_to(to),
             }
@@ -67,7 +67,7 @@ impl Handle {
     }
 
     /// Lets the machine see the time; returns when it is due next, everything sent before having been done.
-    async fn due(&self) -> Result<Duration, HandleError> {
+    async fn due(&self) -> Result<Option<Duration>, HandleError> {
         let (answer, due) = oneshot::channel();
         self.inbox.send(Input::Look(answer)).map_err(|_| HandleError::Gone)?;
         due.await.map_err(|_| HandleError::Gone)

@@ -34,8 +34,8 @@ pub(super) enum Input {
     Report(Report),
     /// A report whose durability is waited for.
     Announce(Report, oneshot::Sender<()>),
-    /// Let the machine see the time; the answer is when it is due next, everything before this having been done.
-    Look(oneshot::Sender<Duration>),
+    /// Let the machine see the time; the answer is when something is due by it, everything before this having been done.
+    Look(oneshot::Sender<Option<Duration>>),
     /// Whether something moves or has to be asked.
     IsBusy(oneshot::Sender<bool>),
     /// Go down in good order.
@@ -62,7 +62,7 @@ pub(super) struct Keeper<D: Driver> {
     /// How to tell what runs to stop or to wait.
     pub(super) orders: BTreeMap<String, watch::Sender<Orders>>,
     /// Who asked to be told when everything before was done.
-    pub(super) looks: Vec<oneshot::Sender<Duration>>,
+    pub(super) looks: Vec<oneshot::Sender<Option<Duration>>>,
     pub(super) last_call: u64,
 }
 
@@ -201,7 +201,7 @@ impl<D: Driver> Keeper<D> {
             let _ = self.served.inbox.send(Input::Report(report));
         }
         for look in self.looks.drain(..) {
-            let _ = look.send(self.machine.next_wakeup());
+            let _ = look.send(self.machine.next_deadline());
         }
         Ok(())
     }

@@ -31,6 +31,10 @@ const STRAY: f64 = 2e-4;
 const FRAME_S: f64 = 0.01;
 const FRAMES_MAX: i64 = 65_536;
 
+/// Of the sum of four bytes: mean, standard deviation.
+const SUM_MEAN: f64 = 510.0;
+const SUM_SD: f64 = 147.8;
+
 /// A dye in the order of the liquid handler's stocks.
 struct Dye {
     output: &'static str,
@@ -133,13 +137,16 @@ impl Model for Spectrometer {
 /// Each frame's counts, 16 bits a wavelength, the low byte first.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, held within 16 bits")]
 fn raw_frames(counts: &[f64], frames: i64, mut noise: rand_chacha::ChaCha8Rng) -> Vec<u8> {
-    let mut raw = Vec::new();
+    let roots: Vec<(f64, f64)> = counts.iter().map(|count| (*count, count.sqrt() / SUM_SD)).collect();
+    let (mut raw, mut bytes) = (Vec::new(), vec![0_u8; 4 * counts.len()]);
     for _ in 0..frames {
-        for count in counts {
-            // The sum of four bytes is normal enough for a count of thousands: mean 510, standard deviation 147.8.
-            let sum: u16 = noise.random::<[u8; 4]>().iter().map(|byte| u16::from(*byte)).sum();
-            let counted = count + count.sqrt() * (f64::from(sum) - 510.0) / 147.8;
-            raw.extend((counted.clamp(0.0, 65_535.0) as u16).to_le_bytes());
+        noise.fill(bytes.as_mut_slice());
+        for ((count, scale), four) in roots.iter().zip(bytes.chunks_exact(4)) {
+            // The sum of four bytes is normal enough for a count of thousands.
+            let &[a, b, c, d] = four else { continue };
+            let sum = u16::from(a) + u16::from(b) + u16::from(c) + u16::from(d);
+            let counted = count + scale * (f64::from(sum) - SUM_MEAN);
+            raw.extend_from_slice(&(counted.clamp(0.0, 65_535.0) as u16).to_le_bytes());
         }
     }
     raw

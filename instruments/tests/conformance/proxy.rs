@@ -1,18 +1,22 @@
 //! A service that passes every call on to a sound driver, but for what its flaw changes.
 
 use super::flaw::Kind;
-use super::sound::Sound;
 use eutectic_instruments::wire;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codegen::BoxStream;
+use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
+use wire::instrument_event::Event;
 use wire::instrument_service_client::InstrumentServiceClient;
 use wire::instrument_service_server::{InstrumentService, InstrumentServiceServer};
 use wire::operation::State;
+use wire::simulation_service_client::SimulationServiceClient;
+use wire::simulation_service_server::{SimulationService, SimulationServiceServer};
 use wire::value::Kind as Value;
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -26,6 +30,7 @@ struct Known {
     /// What was sent under each id, and under which id it was passed on last.
     sent: BTreeMap<String, String>,
     aborted: BTreeMap<String, u32>,
+    watches: u32,
 }
 
 struct Proxy {
@@ -34,15 +39,21 @@ struct Proxy {
     client: InstrumentServiceClient<Channel>,
     flaw: Option<Kind>,
     known: Arc<Mutex<Known>>,
+    /// How often it was started before this time.
+    boots: u16,
 }
 
-/// Serves the proxy; returns its address.
-pub(super) async fn serve(sound: &Sound, flaw: Option<Kind>) -> String {
-    let endpoint = Endpoint::from_shared(sound.address.clone()).unwrap();
+/// What the flaws that count wrongly fall by at every start, from a thousand times as much.
+const FALL: i64 = 1_000_000;
+
+/// Serves the proxy of a driver; returns its address.
+pub(super) async fn serve(driver: &str, flaw: Option<Kind>, listen: SocketAddr, boots: u16) -> String {
+    let endpoint = Endpoint::from_shared(driver.to_owned()).unwrap();
     let client = InstrumentServiceClient::new(endpoint.connect_lazy());
     let watching = InstrumentServiceClient::new(endpoint.connect_lazy());
-    let proxy = Proxy { watching, client, flaw, known: Arc::default() };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let conditions = Conditions { simulation: SimulationServiceClient::new(endpoint.connect_lazy()), flaw };
+    let proxy = Proxy { watching, client, flaw, known: Arc::default(), boots };
+    let listener = tokio::net::TcpListener::bind(listen).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<InstrumentServiceServer<Proxy>>().await;
@@ -50,12 +61,17 @@ pub(super) async fn serve(sound: &Sound, flaw: Option<Kind>) -> String {
         .register_encoded_file_descriptor_set(eutectic_proto::FILE_DESCRIPTOR_SET)
         .build_v1()
         .unwrap();
-    let mut routes = tonic::service::Routes::new(InstrumentServiceServer::new(proxy));
+    let mut routes = Routes::new(InstrumentServiceServer::new(proxy));
+    routes = routes.add_service(SimulationServiceServer::new(conditions));
     if flaw != Some(Kind::NoHealth) {
         routes = routes.add_service(health);
     }
     if flaw != Some(Kind::NoReflection) {
         routes = routes.add_service(reflection);
+    }
+    if flaw == Some(Kind::AnswersAnything) {
+        let unknown = "/eutectic.instrument.v1.InstrumentService/NoSuchMethod";
+        routes = Routes::from(routes.into_axum_router().route(unknown, axum::routing::any(|| async { "of course" })));
     }
     let serving = Server::builder().add_routes(routes).serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(serving);
@@ -146,6 +162,41 @@ impl Proxy {
         if self.is(Kind::TimesBackwards) {
             std::mem::swap(&mut operation.accept_time, &mut operation.end_time);
         }
+        if self.is(Kind::SequencesFall) {
+            operation.last_sequence += self.fall();
+        }
+        if let Some(end) = operation.end_time.as_mut().filter(|_| self.is(Kind::UnevenTime)) {
+            end.nanos += i32::from(*id.as_bytes().last().unwrap());
+        }
+        if self.is(Kind::LargeOperations) && operation.artifacts.iter().any(|it| it.size_bytes > 50_000_000) {
+            let kind = Some(Value::Text("much".repeat(500_000)));
+            let value = Some(wire::Value { kind });
+            operation.measurements.push(wire::Measurement { value, ..wire::Measurement::default() });
+        }
+        self.fault(operation);
+    }
+
+    fn fault(&self, operation: &mut wire::Operation) {
+        let Some(fault) = &mut operation.fault else { return };
+        let hidden = self.is(Kind::RunsWhatWaits) && fault.reason == "NEVER_STARTED"
+            || self.is(Kind::LimitsInSilence) && fault.reason == "MAX_DURATION_EXCEEDED";
+        if self.is(Kind::FaultWithoutCategory) {
+            fault.category = 0;
+        }
+        if hidden {
+            operation.set_state(State::Succeeded);
+        }
+    }
+
+    /// The token as the sound driver knows it.
+    fn real_token(&self, token: &mut i64) {
+        if self.is(Kind::TokensFall) {
+            *token -= self.fall();
+        }
+    }
+
+    fn fall(&self) -> i64 {
+        FALL * (1_000 - i64::from(self.boots))
     }
 
     /// The id under which the sound driver knows it.
@@ -178,7 +229,11 @@ impl InstrumentService for Proxy {
     }
 
     async fn get_status(&self, request: Request<wire::GetStatusRequest>) -> Answer<wire::GetStatusResponse> {
-        self.client.clone().get_status(request.into_inner()).await
+        let mut answer = self.client.clone().get_status(request.into_inner()).await?;
+        if let Some(status) = answer.get_mut().status.as_mut().filter(|_| self.is(Kind::AlwaysTheSameJournal)) {
+            status.journal_id = "the-only-one".into();
+        }
+        Ok(answer)
     }
 
     async fn acquire_lease(&self, request: Request<wire::AcquireLeaseRequest>) -> Answer<wire::AcquireLeaseResponse> {
@@ -202,13 +257,20 @@ impl InstrumentService for Proxy {
         if self.is(Kind::ExtendsLeases) {
             request.ttl = Some(prost_types::Duration { seconds: 60, nanos: 0 });
         }
-        let answer = self.client.clone().acquire_lease(request).await?;
-        self.known().token = answer.get_ref().lease.as_ref().map_or(0, |it| it.fencing_token);
+        let mut answer = self.client.clone().acquire_lease(request).await?;
+        if let Some(lease) = &mut answer.get_mut().lease {
+            self.known().token = lease.fencing_token;
+            if self.is(Kind::TokensFall) {
+                lease.fencing_token += self.fall();
+            }
+        }
         Ok(answer)
     }
 
     async fn release_lease(&self, request: Request<wire::ReleaseLeaseRequest>) -> Answer<wire::ReleaseLeaseResponse> {
-        self.client.clone().release_lease(request.into_inner()).await
+        let mut request = request.into_inner();
+        self.real_token(&mut request.fencing_token);
+        self.client.clone().release_lease(request).await
     }
 
     async fn validate_operation(
@@ -230,12 +292,23 @@ impl InstrumentService for Proxy {
         let mut request = request.into_inner();
         let id = request.operation_id.clone();
         self.arguments(&mut request.arguments);
+        let get = wire::GetOperationRequest {
+            instrument: request.instrument.clone(),
+            operation_id: id.clone(),
+            ..Default::default()
+        };
+        let forgotten = self.is(Kind::ForgetsOverRestarts) && self.client.clone().get_operation(get).await.is_ok();
         let again = {
             let mut known = self.known();
             if self.is(Kind::TakesAnyToken) {
                 request.fencing_token = known.token;
             }
+            self.real_token(&mut request.fencing_token);
             let again = known.sent.contains_key(&id);
+            if forgotten && !again {
+                known.calls += 1;
+                request.operation_id = format!("{}-{}", &id[..30], known.calls);
+            }
             if self.is(Kind::StartsAgain) && again {
                 known.calls += 1;
                 request.operation_id = format!("{}-{}", &id[..30], known.calls);
@@ -297,6 +370,7 @@ impl InstrumentService for Proxy {
         request: Request<wire::AbortOperationRequest>,
     ) -> Answer<wire::AbortOperationResponse> {
         let mut request = request.into_inner();
+        self.real_token(&mut request.fencing_token);
         let id = request.operation_id.clone();
         request.operation_id = self.passed_on(&id);
         let known = self.known().sent.contains_key(&id);
@@ -376,12 +450,101 @@ impl InstrumentService for Proxy {
         if self.is(Kind::WatchesFromNow) {
             request.last_seen_sequence = 0;
         }
+        if self.is(Kind::SequencesFall) {
+            request.last_seen_sequence = request.last_seen_sequence.saturating_sub(self.fall());
+        }
         let events = self.watching.clone().watch_instrument(request).await?.into_inner();
         let from_now = self.is(Kind::WatchesFromNow);
-        let events = events.filter(move |event| {
-            let operation = event.as_ref().ok().and_then(|it| it.event.as_ref());
-            !from_now || operation.is_none_or(|it| it.operation_id.is_empty())
+        let second = {
+            let mut known = self.known();
+            known.watches += 1;
+            known.watches.is_multiple_of(2)
+        };
+        let drops = self.is(Kind::DropsForOne) && second;
+        let shift = if self.is(Kind::SequencesFall) { self.fall() } else { 0 };
+        let events = events.filter_map(move |told| {
+            let mut told = match told {
+                Ok(told) => told,
+                Err(status) => return Some(Err(status)),
+            };
+            let event = told.event.as_mut()?;
+            event.sequence += shift;
+            let running = matches!(&event.event, Some(Event::Operation(it)) if it.state() == State::Running);
+            let silent = from_now && !event.operation_id.is_empty() || drops && running;
+            (!silent).then_some(Ok(told))
         });
         Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn hold_operation(
+        &self,
+        request: Request<wire::HoldOperationRequest>,
+    ) -> Answer<wire::HoldOperationResponse> {
+        if self.is(Kind::HoldsInWords) {
+            return Ok(Response::new(wire::HoldOperationResponse::default()));
+        }
+        self.client.clone().hold_operation(request.into_inner()).await
+    }
+
+    async fn resume_operation(
+        &self,
+        request: Request<wire::ResumeOperationRequest>,
+    ) -> Answer<wire::ResumeOperationResponse> {
+        self.client.clone().resume_operation(request.into_inner()).await
+    }
+
+    async fn update_consumable(
+        &self,
+        request: Request<wire::UpdateConsumableRequest>,
+    ) -> Answer<wire::UpdateConsumableResponse> {
+        let request = request.into_inner();
+        if self.is(Kind::IgnoresConsumables) {
+            return Ok(Response::new(wire::UpdateConsumableResponse { consumable: request.consumable }));
+        }
+        self.client.clone().update_consumable(request).await
+    }
+
+    async fn read_artifact(
+        &self,
+        request: Request<wire::ReadArtifactRequest>,
+    ) -> Answer<BoxStream<wire::ReadArtifactResponse>> {
+        let mut request = request.into_inner();
+        if self.is(Kind::ReadsFromTheStart) {
+            request.offset = 0;
+        }
+        let pieces = self.watching.clone().read_artifact(request).await?.into_inner();
+        Ok(Response::new(Box::pin(pieces)))
+    }
+}
+
+/// The simulation's own service.
+struct Conditions {
+    simulation: SimulationServiceClient<Channel>,
+    flaw: Option<Kind>,
+}
+
+#[tonic::async_trait]
+impl SimulationService for Conditions {
+    async fn advance_time(&self, request: Request<wire::AdvanceTimeRequest>) -> Answer<wire::AdvanceTimeResponse> {
+        self.simulation.clone().advance_time(request.into_inner()).await
+    }
+
+    async fn inject_fault(&self, request: Request<wire::InjectFaultRequest>) -> Answer<wire::InjectFaultResponse> {
+        self.simulation.clone().inject_fault(request.into_inner()).await
+    }
+
+    async fn set_conditions(
+        &self,
+        request: Request<wire::SetConditionsRequest>,
+    ) -> Answer<wire::SetConditionsResponse> {
+        let mut request = request.into_inner();
+        if self.flaw == Some(Kind::IgnoresCalibrations) {
+            request.calibrations.clear();
+        }
+        self.simulation.clone().set_conditions(request).await
+    }
+
+    async fn get_truth(&self, request: Request<wire::GetTruthRequest>) -> Answer<wire::GetTruthResponse> {
+        self.simulation.clone().get_truth(request.into_inner()).await
     }
 }

@@ -1,26 +1,51 @@
-//! A sound driver, with a parameter of each kind that checks look for.
+//! Sound drivers: one with a parameter of each kind that checks look for, and simulated ones with virtual time.
 
 use eutectic_instruments::machine::Arguments;
 use eutectic_instruments::sdk::{
     Call, Driver, Fault, Manifest, ManifestError, Options, Outcome, SampleEffect, StopReason, async_trait, capability,
     instrument,
 };
+use eutectic_instruments::simulated::{Kind, SimulatedOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Long enough to be stopped, short enough to be waited for.
 const TAKES: Duration = Duration::from_millis(800);
 
 pub(super) struct Sound {
-    folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
     pub(super) address: String,
+    /// Where the hardware counts its starts.
+    pub(super) starts: PathBuf,
 }
 
-impl Sound {
-    pub(super) fn starts(&self) -> PathBuf {
-        self.folder.path().join("starts")
-    }
+/// Where a simulated driver keeps its memory, within a folder.
+pub(super) fn journal(folder: &Path) -> PathBuf {
+    folder.join("journal")
+}
+
+/// Where the simulated hardware counts its starts, within a folder.
+pub(super) fn starts(folder: &Path) -> PathBuf {
+    folder.join("world").join("x.starts")
+}
+
+/// A simulated instrument named x, whose time is virtual.
+pub(super) async fn simulated(kind: Kind) -> Sound {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, starts) = (simulated_in(kind, folder.path()).await, starts(folder.path()));
+    Sound { _folder: Some(folder), address, starts }
+}
+
+/// The same in a folder that outlives it. Returns its address.
+pub(super) async fn simulated_in(kind: Kind, folder: &Path) -> String {
+    let file = folder.join("address");
+    let _ = std::fs::remove_file(&file);
+    let serve = Options { address_file: Some(file.clone()), ..Options::local(journal(folder)) };
+    let (instrument, world) = ("x".to_owned(), folder.join("world"));
+    let options = SimulatedOptions { kind, instrument, world, speed: None, virtual_time: true, fault: None, serve };
+    tokio::spawn(eutectic_instruments::simulated::serve(options));
+    announced(&file).await
 }
 
 struct Mixer {
@@ -62,14 +87,18 @@ impl Driver for Mixer {
     async fn safe_state(&self, _why: StopReason) {}
 }
 
-pub(super) async fn serve() -> Sound {
+pub(super) async fn mixer() -> Sound {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("address");
-    let options = Options { address_file: Some(file.clone()), ..Options::local(folder.path().join("journal")) };
-    tokio::spawn(eutectic_instruments::sdk::serve(Mixer { starts: folder.path().join("starts") }, options));
+    let (file, starts) = (folder.path().join("address"), folder.path().join("starts"));
+    let options = Options { address_file: Some(file.clone()), ..Options::local(journal(folder.path())) };
+    tokio::spawn(eutectic_instruments::sdk::serve(Mixer { starts: starts.clone() }, options));
+    Sound { address: announced(&file).await, starts, _folder: Some(folder) }
+}
+
+async fn announced(file: &Path) -> String {
     for _ in 0..1_000 {
-        if let Some(address) = std::fs::read_to_string(&file).ok().and_then(|it| it.lines().next().map(str::to_owned)) {
-            return Sound { folder, address };
+        if let Some(address) = std::fs::read_to_string(file).ok().and_then(|it| it.lines().next().map(str::to_owned)) {
+            return address;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
