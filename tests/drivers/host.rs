@@ -20,6 +20,7 @@ const STARTS: &str = "EUTECTIC_TEST_STARTS";
 fn acts_as_a_child() {
     let Ok(manner) = std::env::var(MANNER) else { return };
     let starts = PathBuf::from(std::env::var(STARTS).unwrap());
+    std::fs::write(starts.with_extension("process"), std::process::id().to_string()).unwrap();
     let say = |value: Value| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{value}").unwrap();
@@ -80,7 +81,7 @@ fn acts_as_a_child() {
 }
 
 /// A host with that child.
-fn wild(manner: &str) -> (Driver, PathBuf) {
+pub(super) fn wild(manner: &str) -> (Driver, PathBuf) {
     let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
     let starts = folder.path().join("starts");
     let exe = std::env::current_exe().unwrap();

@@ -9,6 +9,7 @@
 mod adapters;
 mod driver;
 mod host;
+mod kills;
 mod kit;
 mod new;
 mod plain;

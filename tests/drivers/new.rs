@@ -99,7 +99,7 @@ unit = "degC"
 [[step]]
 name = "react"
 capability = "flow_reactor.react"
-with = { temperature = "$temperature", residence_time = "1 min", equivalents = "2", concentration = "0.3 mol/L" }
+with = { temperature = "$temperature", residence_time = "1 min", equivalents = 2, concentration = "0.3 mol/L" }
 
 [[outcome]]
 name = "heat"

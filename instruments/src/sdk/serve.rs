@@ -154,11 +154,15 @@ pub async fn serve_with<D: Driver>(
 async fn routes(service: Service) -> Result<Routes, ServeError> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<InstrumentServiceServer<Service>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(eutectic_proto::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| ServeError::Broken(error.to_string()))?;
-    Ok(Routes::new(InstrumentServiceServer::new(service)).add_service(health).add_service(reflection))
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(eutectic_proto::FILE_DESCRIPTOR_SET)
+    };
+    let broken = |error: tonic_reflection::server::Error| ServeError::Broken(error.to_string());
+    let routes = Routes::new(InstrumentServiceServer::new(service)).add_service(health);
+    // Many clients (grpcio-reflection 1.85 among them) still ask by the older name.
+    let routes = routes.add_service(described().build_v1alpha().map_err(broken)?);
+    Ok(routes.add_service(described().build_v1().map_err(broken)?))
 }
 
 async fn listen(options: &Options) -> Result<TcpListener, ServeError> {

@@ -1,0 +1,195 @@
+//! SIGKILL at a hundred moments of an operation, for a driver in Rust, the host, and the host's child.
+//!
+//! A quarter of the moments falls into the first few milliseconds, where the journal is written, one while it waits in the
+//! queue, one around its end, the rest anywhere. Which window a kill hit is told by what was known afterwards.
+
+use crate::driver::{Driver, reason};
+use crate::host::wild;
+use eutectic_proto::instrument::v1 as wire;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use wire::operation::State;
+
+const KILLS: u64 = 100;
+/// ms; the operation takes about as long.
+const OPERATION_MS: u64 = 120;
+/// ms within which it is accepted and begun.
+const BEGINNING_MS: u64 = 6;
+
+/// Before which record the kill came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Window {
+    BeforeAccepted,
+    Accepted,
+    BeforeTheStart,
+    Running,
+    Ended,
+}
+
+/// After the restart: what was known, against what the hardware did.
+fn window(known: Option<&wire::Operation>, ended_before: bool, starts: usize) -> Window {
+    let Some(operation) = known else { return Window::BeforeAccepted };
+    let reason = operation.fault.as_ref().map(|it| it.reason.as_str()).unwrap_or_default();
+    match (ended_before, reason, starts) {
+        (true, ..) => Window::Ended,
+        (false, "NEVER_STARTED", _) => Window::Accepted,
+        (false, _, 0) => Window::BeforeTheStart,
+        (false, ..) => Window::Running,
+    }
+}
+
+/// What is killed.
+enum Victim {
+    /// The driver's process: the Rust driver, or the host.
+    Driver,
+    /// The host's child, which says in this file which process it is.
+    Child(PathBuf),
+}
+
+/// A driver and what is asked of it.
+struct Rig {
+    driver: Driver,
+    victim: Victim,
+    starts: PathBuf,
+    /// Whether another operation may wait behind the one that runs.
+    queues: bool,
+    request: fn(&Driver, &str, i64) -> wire::ExecuteRequest,
+}
+
+impl Rig {
+    fn starts(&self) -> usize {
+        std::fs::read_to_string(&self.starts).map_or(0, |text| text.lines().count())
+    }
+
+    fn kill(&mut self) {
+        match &self.victim {
+            Victim::Driver => {
+                self.driver.kill();
+                self.driver.restart();
+            }
+            Victim::Child(file) => {
+                let process = std::fs::read_to_string(file).unwrap();
+                // It may be dead already: then there is nothing to kill.
+                let _ = Command::new("kill").args(["-9", process.trim()]).stderr(Stdio::null()).status().unwrap();
+            }
+        }
+    }
+
+    async fn get(&self, id: &str) -> Option<wire::Operation> {
+        let instrument = self.driver.name().to_owned();
+        let request = wire::GetOperationRequest { instrument, operation_id: id.to_owned(), ..Default::default() };
+        self.driver.client().await.get_operation(request).await.ok()?.into_inner().operation
+    }
+
+    async fn execute(&self, id: &str, token: i64) -> Result<wire::ExecuteResponse, tonic::Status> {
+        let answer = self.driver.client().await.execute((self.request)(&self.driver, id, token)).await;
+        answer.map(tonic::Response::into_inner)
+    }
+}
+
+/// One kill; the window that it hit.
+async fn kill(rig: &mut Rig, number: u64, rng: &mut ChaCha8Rng) -> Window {
+    let id = format!("0f4c2a6e-7d1b-4c55-9a10-{number:012}");
+    let occupying = format!("0f4c2a6e-7d1b-4c55-9a11-{number:012}");
+    let epoch = i64::try_from(2 * number).unwrap();
+    let mut client = rig.driver.client().await;
+    let token = rig.driver.lease(&mut client, epoch + 1).await;
+    let mut before = rig.starts();
+    let (from, limit) = match number % 4 {
+        0 => (0, BEGINNING_MS),
+        1 => (OPERATION_MS, OPERATION_MS),
+        3 if rig.queues => (BEGINNING_MS, 4 * BEGINNING_MS),
+        _ => (0, OPERATION_MS),
+    };
+    // One in four waits behind another, where there is a queue: what is accepted and has not begun.
+    let waits = rig.queues && number % 4 == 3 && rig.execute(&occupying, token).await.is_ok();
+    before += usize::from(waits && matches!(rig.victim, Victim::Driver));
+    let sending = {
+        let (mut client, request) = (rig.driver.client().await, (rig.request)(&rig.driver, &id, token));
+        tokio::spawn(async move { client.execute(request).await })
+    };
+    tokio::time::sleep(Duration::from_micros(from * 1_000 + rng.next_u64() % (limit * 1_000))).await;
+    // Asking takes time of its own, which the kills at the beginning don't have.
+    let late = number % 4 == 1;
+    let ended_before = late && rig.get(&id).await.is_some_and(|it| it.state() == State::Succeeded);
+    rig.kill();
+    let told = sending.await.unwrap();
+    let known = rig.get(&id).await;
+    assert!(known.is_some() || told.is_err(), "kill {number}: what was answered is forgotten");
+    let mut client = rig.driver.client().await;
+    let token = rig.driver.lease(&mut client, epoch + 2).await;
+    if waits {
+        rig.driver.ended(&mut client, &occupying).await;
+        before = before.min(rig.starts());
+    }
+    let known = match known {
+        Some(_) => Some(rig.driver.ended(&mut client, &id).await),
+        None => None,
+    };
+    let starts = rig.starts() - before;
+    assert!(starts <= 1, "kill {number}: started {starts} times");
+    if let Some(operation) = &known {
+        let reason = operation.fault.as_ref().map(|it| it.reason.as_str()).unwrap_or_default();
+        match (operation.state(), reason) {
+            (State::Succeeded | State::Interrupted, _) => {}
+            (State::Failed, "NEVER_STARTED") => assert_eq!(starts, 0, "kill {number}: told as never started"),
+            other => panic!("kill {number}: {other:?}"),
+        }
+    }
+    // Sent again it attaches to what is known, or starts for the first time.
+    let mut again = rig.execute(&id, token).await;
+    for _ in 0..100 {
+        // A child that has just died is offline until it is back.
+        let Some(refused) = again.as_ref().err() else { break };
+        assert_eq!(reason(refused), "NOT_READY", "kill {number}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        again = rig.execute(&id, token).await;
+    }
+    let again = again.unwrap();
+    assert_eq!(again.attached, known.is_some(), "kill {number}");
+    rig.driver.ended(&mut client, &id).await;
+    assert!(rig.starts() - before <= 1, "kill {number}: the same id started again");
+    window(known.as_ref(), ended_before, starts)
+}
+
+/// Kills at a hundred moments; tells how often each window was hit.
+async fn kills(mut rig: Rig, seed: u64, windows: &[Window]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut hit: BTreeMap<Window, u32> = BTreeMap::new();
+    for number in 0..KILLS {
+        *hit.entry(kill(&mut rig, number, &mut rng).await).or_default() += 1;
+    }
+    eprintln!("kills in each window: {hit:?}");
+    for window in windows {
+        assert!(hit.get(window).is_some_and(|count| *count >= 10), "{window:?} was hardly hit: {hit:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rust_driver_killed_at_a_hundred_moments_starts_nothing_twice() {
+    let driver = Driver::start("flow_reactor", 1_250.0);
+    let starts = driver.starts_file();
+    let request = |driver: &Driver, id: &str, token| driver.react(id, token, 0.5);
+    let rig = Rig { driver, victim: Victim::Driver, starts, queues: true, request };
+    kills(rig, 1, &[Window::BeforeAccepted, Window::Accepted, Window::Running, Window::Ended]).await;
+}
+
+#[tokio::test]
+async fn a_host_killed_at_a_hundred_moments_starts_nothing_twice() {
+    let (driver, starts) = wild("well");
+    let request = |driver: &Driver, id: &str, token| driver.quantity(id, token, "wild.do", "n", 4.0, "1");
+    kills(Rig { driver, victim: Victim::Driver, starts, queues: false, request }, 2, &[Window::Running, Window::Ended])
+        .await;
+}
+
+#[tokio::test]
+async fn a_child_killed_at_a_hundred_moments_starts_nothing_twice() {
+    let (driver, starts) = wild("well");
+    let request = |driver: &Driver, id: &str, token| driver.quantity(id, token, "wild.do", "n", 4.0, "1");
+    let victim = Victim::Child(starts.with_extension("process"));
+    kills(Rig { driver, victim, starts, queues: false, request }, 3, &[Window::Running, Window::Ended]).await;
+}
