@@ -18,7 +18,7 @@ const KILLS: u64 = 100;
 /// ms; the operation takes about as long.
 const OPERATION_MS: u64 = 120;
 /// ms within which it is accepted and begun.
-const BEGINNING_MS: u64 = 6;
+const BEGINNING_MS: u64 = 3;
 
 /// Before which record the kill came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +33,12 @@ enum Window {
 /// After the restart: what was known, against what the hardware did.
 fn window(known: Option<&wire::Operation>, ended_before: bool, starts: usize) -> Window {
     let Some(operation) = known else { return Window::BeforeAccepted };
-    let reason = operation.fault.as_ref().map(|it| it.reason.as_str()).unwrap_or_default();
-    match (ended_before, reason, starts) {
+    let fault = operation.fault.clone().unwrap_or_default();
+    // RUNNING was journaled, and the hardware, when it was asked, knew of no start.
+    let asked = fault.message.contains("the instrument says");
+    match (ended_before, fault.reason.as_str(), starts) {
         (true, ..) => Window::Ended,
-        (false, "NEVER_STARTED", _) => Window::Accepted,
+        (false, "NEVER_STARTED", _) if !asked => Window::Accepted,
         (false, _, 0) => Window::BeforeTheStart,
         (false, ..) => Window::Running,
     }
@@ -102,7 +104,7 @@ async fn kill(rig: &mut Rig, number: u64, rng: &mut ChaCha8Rng) -> Window {
     let (from, limit) = match number % 4 {
         0 => (0, BEGINNING_MS),
         1 => (OPERATION_MS, OPERATION_MS),
-        3 if rig.queues => (BEGINNING_MS, 4 * BEGINNING_MS),
+        3 if rig.queues => (2 * BEGINNING_MS, 8 * BEGINNING_MS),
         _ => (0, OPERATION_MS),
     };
     // One in four waits behind another, where there is a queue: what is accepted and has not begun.

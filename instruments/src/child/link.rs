@@ -13,11 +13,10 @@ use tokio::sync::{mpsc, watch};
 pub const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Lines of a child that may wait to be looked at; a child that writes faster waits itself.
 const LINES_WAITING: usize = 256;
-/// The pauses before a child that died is started again.
+/// The pauses before a child that died is started again. One that had answered something was well when it started, and died
+/// of something else: the pauses begin anew.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// A child that lived for so long died of something new: the pauses begin anew.
-const LIVED: Duration = Duration::from_secs(10);
 /// The most lines that are no messages, in one life, before the child is taken for another program.
 const MAX_GARBAGE: u32 = 1_000;
 
@@ -54,6 +53,8 @@ struct State {
     lines: Option<mpsc::UnboundedSender<String>>,
     /// Who waits for what the child says about an id.
     open: BTreeMap<u64, mpsc::Sender<Said>>,
+    /// It has said something in this life.
+    spoke: bool,
 }
 
 /// One conversation with the child, under one id.
@@ -148,8 +149,8 @@ impl Link {
 async fn keep(inner: std::sync::Weak<Inner>, command: Vec<String>) {
     let mut pause = PAUSE_MIN;
     loop {
-        let begun = std::time::Instant::now();
         let Some(link) = inner.upgrade().map(Link) else { return };
+        link.state().spoke = false;
         match spawn(&command) {
             Ok(child) => live(link, child).await,
             Err(error) => {
@@ -157,7 +158,8 @@ async fn keep(inner: std::sync::Weak<Inner>, command: Vec<String>) {
                 drop(link);
             }
         }
-        pause = if begun.elapsed() > LIVED { PAUSE_MIN } else { pause };
+        let spoke = inner.upgrade().is_some_and(|inner| Link(inner).state().spoke);
+        pause = if spoke { PAUSE_MIN } else { pause };
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
@@ -247,7 +249,11 @@ async fn hear(link: &Link, said: Said) {
         return;
     }
     let Some(id) = said.id else { return };
-    let waiting = link.state().open.get(&id).cloned();
+    let waiting = {
+        let mut state = link.state();
+        state.spoke = true;
+        state.open.get(&id).cloned()
+    };
     if let Some(waiting) = waiting {
         // Where its reader is slow, the child waits: its pipe fills up.
         let _ = waiting.send(said).await;
