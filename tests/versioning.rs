@@ -120,3 +120,44 @@ fn every_kind_of_breaking_change_is_found_and_growth_is_none() {
         assert!(!changed(change).is_empty(), "breaking change {number} is not found");
     }
 }
+
+/// What breaks the portable subset that instrument.proto declares, for stacks with a poor protobuf.
+fn unportable(within: &str, it: &DescriptorProto, found: &mut Vec<String>) {
+    let name = format!("{within}.{}", it.name());
+    if it.oneof_decl.len() > 1 {
+        found.push(format!("{name} has more than one oneof"));
+    }
+    for field in &it.field {
+        if field.proto3_optional() {
+            found.push(format!("{name}.{} is a proto3 optional", field.name()));
+        }
+        if field.type_name() == format!(".{name}") {
+            found.push(format!("{name}.{} is recursive", field.name()));
+        }
+    }
+    for nested in &it.nested_type {
+        if nested.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry) {
+            found.push(format!("{name} has a map"));
+        }
+        unportable(&name, nested, found);
+    }
+}
+
+#[test]
+fn the_instrument_contract_stays_within_its_portable_subset() {
+    let mut found = Vec::new();
+    for file in now().file.iter().filter(|file| file.package() == "eutectic.instrument.v1") {
+        file.message_type.iter().for_each(|it| unportable(file.package(), it, &mut found));
+    }
+    assert_eq!(found, Vec::<String>::new());
+    // The check sees what it is there to see.
+    let mut lease = DescriptorProto { name: Some("M".into()), ..DescriptorProto::default() };
+    lease.field = vec![FieldDescriptorProto {
+        proto3_optional: Some(true),
+        type_name: Some(".p.M".into()),
+        ..FieldDescriptorProto::default()
+    }];
+    lease.oneof_decl = vec![prost_types::OneofDescriptorProto::default(); 2];
+    unportable("p", &lease, &mut found);
+    assert_eq!(found.len(), 3, "{found:?}");
+}

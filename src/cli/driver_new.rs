@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// A file's path within the project, and its text; both with NAME for the driver's name.
+/// A file's path within the project, and its text: with NAME for the driver's name, CLASS for its type, SDK for where that is.
 type Template = (&'static str, &'static str);
 
 const RUST: [Template; 3] = [
@@ -36,12 +36,7 @@ pub(super) fn new(global: &Global, it: &NewDriverArguments) -> Result<ExitCode, 
     let mut written = Vec::new();
     for (path, text) in templates {
         let path = folder.join(path.replace("NAME", name));
-        let text = text.replace("SDK", &sdk(it.sdk.as_deref())?);
-        let text = text.replace("NAME", name).replace("struct Name", &format!("struct {}", class(name)));
-        let text = text.replace("class Name", &format!("class {}", class(name)));
-        let text = ["for Name", "serve(Name"]
-            .iter()
-            .fold(text, |text, place| text.replace(place, &place.replace("Name", &class(name))));
+        let text = text.replace("SDK", &sdk(it.sdk.as_deref())?).replace("CLASS", &class(name)).replace("NAME", name);
         let parent = path.parent().unwrap_or(&folder);
         let write = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
         write.map_err(|error| failed(&path, &error))?;

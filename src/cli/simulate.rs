@@ -100,3 +100,12 @@ fn tell(global: &Global, lab: &str, served: &[(String, String)]) {
     line(spec.to_toml().trim_end());
     note("they run until Ctrl-C");
 }
+
+#[cfg(test)]
+mod tests {
+    /// The files know no instruments, so the names stand in both.
+    #[test]
+    fn lab_files_name_the_kinds_that_can_be_simulated() {
+        assert_eq!(crate::files::SIMULATED_KINDS, eutectic_instruments::simulated::Kind::NAMES);
+    }
+}

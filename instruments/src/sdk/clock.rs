@@ -73,12 +73,22 @@ impl Clock {
         }
     }
 
+    /// The same, as the contract has it.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        let now = self.since_1970();
+        Timestamp {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(now.subsec_nanos()).unwrap_or_default(),
+        }
+    }
+
     pub(super) fn now(&self) -> Now {
         let monotonic = match &self.0 {
             Kind::Real(begun) => begun.elapsed(),
             Kind::Virtual(it) => it.state().now,
         };
-        Now { monotonic, utc: timestamp(self.since_1970()) }
+        Now { monotonic, utc: self.timestamp() }
     }
 
     /// Sleeps; an operation that was told something wakes early.
@@ -196,12 +206,5 @@ impl Drop for Asleep {
         if self.clock.state().sleepers.remove(&self.key).is_some() {
             self.clock.working.send_modify(|working| *working += 1);
         }
-    }
-}
-
-fn timestamp(since_1970: Duration) -> Timestamp {
-    Timestamp {
-        seconds: i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(since_1970.subsec_nanos()).unwrap_or_default(),
     }
 }

@@ -41,14 +41,6 @@ impl Simulation {
             }
         }
     }
-
-    fn now(&self) -> prost_types::Timestamp {
-        let now = self.handle.clock().since_1970();
-        prost_types::Timestamp {
-            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            nanos: i32::try_from(now.subsec_nanos()).unwrap_or_default(),
-        }
-    }
 }
 
 fn failed(error: HandleError) -> Status {
@@ -73,7 +65,7 @@ impl SimulationService for Simulation {
         self.handle.advance(to).await.map_err(failed)?;
         let kept = std::fs::write(&self.time_file, self.handle.clock().since_1970().as_millis().to_string());
         kept.map_err(|error| Status::internal(format!("virtual time can't be kept: {error}")))?;
-        Ok(Response::new(wire::AdvanceTimeResponse { now: Some(self.now()) }))
+        Ok(Response::new(wire::AdvanceTimeResponse { now: Some(self.handle.clock().timestamp()) }))
     }
 
     async fn inject_fault(

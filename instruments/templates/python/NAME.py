@@ -3,7 +3,7 @@
 from eutectic import Choice, Out, Q, Value, capability, serve
 
 
-class Name:
+class CLASS:
     id = "NAME"
     name = "NAME"
     vendor, model, serial = "your company", "your model", "serial number"
@@ -23,4 +23,4 @@ class Name:
 
 
 if __name__ == "__main__":
-    serve(Name())
+    serve(CLASS())

@@ -5,10 +5,10 @@ use eutectic_instruments::sdk::{
 };
 use std::time::Duration;
 
-struct Name;
+struct CLASS;
 
 #[async_trait]
-impl Driver for Name {
+impl Driver for CLASS {
     /// What it is and what it can do. Units are UCUM codes: Cel, mL/min, mol/L, 1.
     fn manifest(&self) -> Result<Manifest, ManifestError> {
         let heat = capability("NAME.heat")
@@ -43,5 +43,5 @@ impl Driver for Name {
 
 #[tokio::main]
 async fn main() -> Result<(), ServeError> {
-    serve(Name, Options::from_args("NAME-journal")).await
+    serve(CLASS, Options::from_args("NAME-journal")).await
 }
