@@ -20,10 +20,11 @@ const MAY_IMPORT: [(&str, &[&str], &[&str]); 12] = [
 ];
 
 /// The crates of the workspace beside the main one: their folder, and those they may name.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
+    ("failpoints", &["eutectic_failpoints"]),
     ("proto", &["eutectic_proto"]),
     ("planners", &["eutectic_planners"]),
-    ("instruments", &["eutectic_instruments", "eutectic_proto"]),
+    ("instruments", &["eutectic_instruments", "eutectic_proto", "eutectic_failpoints"]),
     ("src/core", &["eutectic_core"]),
 ];
 
@@ -98,7 +99,7 @@ fn imports_against(text: &str, room: &str, rooms: &[&str], crates: &[&str]) -> V
 }
 
 fn is_crate(name: &str) -> bool {
-    ["eutectic_core", "eutectic_proto", "eutectic_planners", "eutectic_instruments"].contains(&name)
+    CRATES.iter().any(|(_, names)| names.first() == Some(&name))
 }
 
 #[test]

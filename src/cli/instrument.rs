@@ -47,8 +47,8 @@ async fn list(global: &Global, released: Option<String>) -> Result<ExitCode, Fai
 }
 
 async fn served(global: &Global, it: &LookArguments) -> Result<Vec<(Instrument, InstrumentStatus)>, Failure> {
-    let address = reach::address(global, &it.instrument, &it.lab)?;
-    let mut client = reach::driver(&address, &it.tls).await?;
+    let (address, tls) = reach::address(global, &it.instrument, &it.lab, &it.tls)?;
+    let mut client = reach::driver(&address, &tls).await?;
     let refused = |status: tonic::Status| Failure::new(format!("{address} answers: {}", status.message()), "");
     let listed = client.list_instruments(ListInstrumentsRequest::default()).await.map_err(refused)?.into_inner();
     let mut found = Vec::new();
@@ -182,9 +182,11 @@ async fn add(global: &Global, it: &AddInstrumentArguments) -> Result<ExitCode, F
     let mut text =
         if exists { std::fs::read_to_string(&it.lab).map_err(|error| unreadable(&error))? } else { String::new() };
     let known = match exists {
-        true => load_lab(&it.lab).map_err(|report| Failure::diagnostics(&[report.to_string()]))?.spec.instruments,
-        false => Vec::new(),
+        true => Some(load_lab(&it.lab).map_err(|report| Failure::diagnostics(&[report.to_string()]))?.spec),
+        false => None,
     };
+    let proof = reach::proof(&it.tls)?.filter(|_| known.as_ref().is_none_or(|lab| lab.tls.is_none()));
+    let known = known.map(|lab| lab.instruments).unwrap_or_default();
     let folder = it.lab.parent().map(std::path::Path::to_owned).unwrap_or_default();
     let mut entries = Vec::new();
     for (instrument, _) in &found {
@@ -202,9 +204,10 @@ async fn add(global: &Global, it: &AddInstrumentArguments) -> Result<ExitCode, F
         if !text.ends_with('\n') {
             text.push('\n');
         }
+        text.push_str(&proof.map(|proof| proof.to_toml()).unwrap_or_default());
         text.push_str(&added);
     } else {
-        text = LabSpec { name: "lab".to_owned(), instruments: entries }.to_toml();
+        text = LabSpec { name: "lab".to_owned(), tls: proof, instruments: entries }.to_toml();
     }
     // Written aside and renamed: a lab file that a person wrote is never half there.
     let aside = it.lab.with_extension("toml.new");

@@ -5,7 +5,7 @@ use super::report::Report;
 use crate::closest::did_you_mean;
 use eutectic_core::InstrumentId;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most instruments of a lab.
 pub const MAX_INSTRUMENTS: usize = 1_000;
@@ -24,8 +24,19 @@ pub struct LabFile {
 pub struct LabSpec {
     /// Its name.
     pub name: String,
+    /// How drivers with an `https` address are spoken to.
+    pub tls: Option<TlsSpec>,
     /// In the file's order.
     pub instruments: Vec<InstrumentSpec>,
+}
+
+/// Files (PEM) that prove who is who.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsSpec {
+    /// Whose certificates drivers have.
+    pub authority: PathBuf,
+    /// Our own certificate and its private key, for drivers that want one.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// An instrument of a lab.
@@ -61,6 +72,8 @@ pub enum DriverSource {
 /// What can be simulated by its own physics.
 pub const SIMULATED_KINDS: [&str; 7] =
     ["balance", "flow_reactor", "furnace", "hplc", "liquid_handler", "robot_arm", "spectrometer"];
+/// How the address of a driver begins that is spoken to by TLS.
+const HTTPS: &str = "https://";
 /// How the name of a description ends: `eutectic instrument describe` writes one.
 const DESCRIPTION: &str = ".json";
 
@@ -85,14 +98,28 @@ impl LabSpec {
             InstrumentSpec { name: spec.name.clone(), source }
         };
         let instruments = self.instruments.iter().map(&mut twin).collect();
-        if lacking.is_empty() { Ok(LabSpec { name: self.name.clone(), instruments }) } else { Err(lacking) }
+        if lacking.is_empty() { Ok(LabSpec { name: self.name.clone(), tls: None, instruments }) } else { Err(lacking) }
     }
 
     /// As a lab file has it.
     #[must_use]
     pub fn to_toml(&self) -> String {
+        let tls = self.tls.as_ref().map(TlsSpec::to_toml).unwrap_or_default();
         let entries = self.instruments.iter().map(InstrumentSpec::to_toml).collect::<String>();
-        format!("name = {}\n{entries}", quoted(&self.name))
+        format!("name = {}\n{tls}{entries}", quoted(&self.name))
+    }
+}
+
+impl TlsSpec {
+    /// As a table of a lab file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let path = |path: &Path| quoted(&path.display().to_string());
+        let mut table = format!("\n[tls]\nauthority = {}\n", path(&self.authority));
+        if let Some((certificate, key)) = &self.identity {
+            table.push_str(&format!("certificate = {}\nkey = {}\n", path(certificate), path(key)));
+        }
+        table
     }
 }
 
@@ -146,7 +173,7 @@ pub fn load_lab(path: &Path) -> Result<LabFile, Box<Report>> {
 }
 
 fn lab(folder: &Path, root: &Table<'_>, report: &mut Report) -> Option<LabSpec> {
-    root.only(&["name", "description", "instrument"], report);
+    root.only(&["name", "description", "tls", "instrument"], report);
     root.text("description", report);
     let name = root.name("name = \"bench-3\"", true, &mut BTreeSet::new(), report);
     let tables = root.tables("instrument", "an instrument", report);
@@ -156,10 +183,39 @@ fn lab(folder: &Path, root: &Table<'_>, report: &mut Report) -> Option<LabSpec> 
     if tables.len() > MAX_INSTRUMENTS {
         report.error(None, format!("{} instruments; the limit is {MAX_INSTRUMENTS}", tables.len()), "");
     }
+    let tls = root.table("tls", "the certificates", report).and_then(|table| tls(folder, &table, report));
     let mut taken = BTreeSet::new();
     let read = |table: &Table<'_>| instrument(folder, table, &mut taken, report);
-    let instruments = tables.iter().take(MAX_INSTRUMENTS).filter_map(read).collect();
-    Some(LabSpec { name: name?, instruments })
+    let instruments: Vec<_> = tables.iter().take(MAX_INSTRUMENTS).filter_map(read).collect();
+    let unproven = |it: &&InstrumentSpec| matches!(&it.source, DriverSource::Address { address, .. } if address.starts_with(HTTPS));
+    if let (None, false, Some(it)) = (&tls, root.has("tls"), instruments.iter().find(unproven)) {
+        let message = format!("'{}' is reached by https, and nothing says whose certificate it has", it.name);
+        report.error(None, message, "add [tls] with authority = \"authority.pem\"");
+    }
+    Some(LabSpec { name: name?, tls, instruments })
+}
+
+/// Paths count from the lab file's folder.
+fn tls(folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<TlsSpec> {
+    table.only(&["authority", "certificate", "key"], report);
+    if !table.has("authority") {
+        let help = "authority = \"authority.pem\": whose certificates the drivers have";
+        report.error(Some(table.span.clone()), "there is no authority", help);
+    }
+    let mut file = |key: &str| {
+        let given = table.text(key, report)?;
+        let path = std::path::absolute(folder.join(given.value)).ok().filter(|path| path.is_file());
+        if path.is_none() {
+            report.error(Some(given.span), format!("there is no file '{}'", shortened(given.value)), "");
+        }
+        path
+    };
+    let (authority, certificate, key) = (file("authority"), file("certificate"), file("key"));
+    if table.has("certificate") != table.has("key") {
+        let help = "mutual TLS takes both; without, leave both out";
+        report.error(Some(table.span.clone()), "a certificate and its private key belong together", help);
+    }
+    Some(TlsSpec { authority: authority?, identity: certificate.zip(key) })
 }
 
 fn instrument(

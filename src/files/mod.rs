@@ -19,7 +19,7 @@ pub use campaign::{
 };
 pub use difference::difference;
 pub use expression::MAX_EXPRESSION_BYTES;
-pub use lab::{DriverSource, InstrumentSpec, LabFile, LabSpec, MAX_INSTRUMENTS, SIMULATED_KINDS, load_lab};
+pub use lab::{DriverSource, InstrumentSpec, LabFile, LabSpec, MAX_INSTRUMENTS, SIMULATED_KINDS, TlsSpec, load_lab};
 pub use parameter::{MAX_CHOICES, MAX_PARAMETERS};
 pub use past::MAX_PAST_ROWS;
 pub use protocol::MAX_STEPS;

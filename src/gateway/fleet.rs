@@ -4,7 +4,7 @@ use super::GatewayReport;
 use super::call::{Answer, CallError, CallId};
 use super::client::{CALL_TIMEOUT, failed, perform};
 use super::convert;
-use super::member::{AddressSource, Member, View, channel};
+use super::member::{AddressSource, Member, Tls, View, channel};
 use super::session::{Action, Session};
 use super::watch::watch;
 use eutectic_core::model::Value;
@@ -35,6 +35,8 @@ pub struct Options {
     pub holder: String,
     /// The instruments.
     pub members: Vec<Member>,
+    /// For those that are spoken to by TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Why an operation would not be accepted.
@@ -53,6 +55,7 @@ enum Order {
 pub struct Fleet {
     members: Arc<BTreeMap<InstrumentId, (AddressSource, mpsc::UnboundedSender<Order>)>>,
     view: Arc<Mutex<View>>,
+    tls: Option<Tls>,
 }
 
 impl Fleet {
@@ -68,6 +71,7 @@ impl Fleet {
                 session: Session::new(instrument.clone(), options.holder.clone()),
                 instrument: instrument.clone(),
                 source: source.clone(),
+                tls: options.tls.clone(),
                 channel: None,
                 watching: None,
                 calls: JoinSet::new(),
@@ -78,7 +82,7 @@ impl Fleet {
             tokio::spawn(actor.act(ordered));
             members.insert(instrument, (source, orders));
         }
-        (Self { members: Arc::new(members), view }, heard)
+        (Self { members: Arc::new(members), view, tls: options.tls }, heard)
     }
 
     fn order(&self, instrument: &InstrumentId, order: Order) {
@@ -114,7 +118,7 @@ impl Fleet {
 
     fn reach(&self, instrument: &InstrumentId) -> Result<Channel, String> {
         let (source, _) = self.members.get(instrument).ok_or_else(|| format!("no instrument '{instrument}'"))?;
-        channel(&source.read()?.0)
+        channel(&source.read()?.0, self.tls.as_ref())
     }
 
     /// Asks the driver whether it would accept this, without a lease and without acting.
@@ -206,6 +210,7 @@ struct Actor {
     session: Session,
     instrument: InstrumentId,
     source: AddressSource,
+    tls: Option<Tls>,
     channel: Option<Channel>,
     /// Hears events of the present channel.
     watching: Option<tokio::task::AbortHandle>,
@@ -315,7 +320,7 @@ impl Actor {
             return Ok(channel.clone());
         }
         let (address, pid) = self.source.read()?;
-        let new = channel(&address)?;
+        let new = channel(&address, self.tls.as_ref())?;
         self.channel = Some(new.clone());
         self.look_at_own(|it| (it.address, it.pid) = (address, pid));
         Ok(new)

@@ -5,7 +5,7 @@ use eutectic_proto::instrument::v1 as wire;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,6 +26,22 @@ pub enum AddressSource {
     Fixed(String),
     /// In a file that the driver writes at each start: its address, and on a second line its process.
     File(PathBuf),
+}
+
+/// How drivers with an `https` address are spoken to: certificates and a private key as PEM.
+#[derive(Clone, Debug)]
+pub struct Tls(ClientTlsConfig);
+
+impl Tls {
+    /// Drivers have a certificate of this authority; `identity` is our own certificate and its key.
+    #[must_use]
+    pub fn new(authority: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Self {
+        let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+        Self(match identity {
+            Some((certificate, key)) => config.identity(Identity::from_pem(certificate, key)),
+            None => config,
+        })
+    }
 }
 
 /// An instrument as its driver shows it now. Volatile.
@@ -72,8 +88,12 @@ impl AddressSource {
 }
 
 /// A channel that connects when it is first used.
-pub(super) fn channel(address: &str) -> Result<Channel, String> {
+pub(super) fn channel(address: &str, tls: Option<&Tls>) -> Result<Channel, String> {
     let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(with_scheme).map_err(|error| format!("'{address}' is no address: {error}"))?;
+    let mut endpoint =
+        Endpoint::from_shared(with_scheme).map_err(|error| format!("'{address}' is no address: {error}"))?;
+    if let Some(Tls(config)) = tls {
+        endpoint = endpoint.tls_config(config.clone()).map_err(|error| format!("[tls] of the lab: {error}"))?;
+    }
     Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy())
 }

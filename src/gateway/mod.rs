@@ -16,7 +16,7 @@ mod work;
 
 pub use call::{Answer, Call, CallError, CallId};
 pub use fleet::{Fleet, Options, Refusal};
-pub use member::{AddressSource, InstrumentView, Member, View};
+pub use member::{AddressSource, InstrumentView, Member, Tls, View};
 pub use session::{Action, LEASE_TTL_MS, Session};
 
 use eutectic_core::model::InstrumentDescription;

@@ -4,8 +4,8 @@ use super::simulated::Simulated;
 use super::summary::summaries;
 use crate::engine::Handle;
 use crate::engine::perform::Lab;
-use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, load_lab};
-use crate::gateway::{AddressSource, Fleet, GatewayReport, Member, View};
+use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, TlsSpec, load_lab};
+use crate::gateway::{AddressSource, Fleet, GatewayReport, Member, Tls, View};
 use eutectic_core::model::{Binding, CampaignSpec, Setting, Step, Value};
 use eutectic_core::{Command, InstrumentId};
 use std::collections::BTreeMap;
@@ -99,7 +99,7 @@ impl Keeper {
         if let Some(rejection) = rejection {
             return Err(vec![format!("error: {}\nhelp: {}", rejection.message, rejection.hint)]);
         }
-        let (fleet, reports) = self.fleet_of(spec);
+        let (fleet, reports) = self.fleet_of(spec).map_err(|words| vec![words])?;
         // Only for `halt` later on; a campaign runs without.
         let _ = std::fs::write(&self.last, path.display().to_string());
         let lab = Lab { fleet: fleet.clone(), reports };
@@ -122,7 +122,7 @@ impl Keeper {
         if failures.is_empty() { Ok(()) } else { Err(failures) }
     }
 
-    fn fleet_of(&self, spec: &LabSpec) -> (Fleet, mpsc::Receiver<GatewayReport>) {
+    fn fleet_of(&self, spec: &LabSpec) -> Result<(Fleet, mpsc::Receiver<GatewayReport>), String> {
         let member = |it: &InstrumentSpec| Member {
             instrument: it.name.clone(),
             source: match &it.source {
@@ -130,10 +130,11 @@ impl Keeper {
                 DriverSource::Simulated { .. } => AddressSource::File(self.simulated.address_file(&it.name)),
             },
         };
-        Fleet::start(crate::gateway::Options {
+        Ok(Fleet::start(crate::gateway::Options {
             holder: self.holder.clone(),
             members: spec.instruments.iter().map(member).collect(),
-        })
+            tls: spec.tls.as_ref().map(tls).transpose()?,
+        }))
     }
 
     /// Looks at a lab without holding its instruments.
@@ -144,7 +145,7 @@ impl Keeper {
         let _turn = self.turn.lock().await;
         let file = load_lab(path).map_err(|report| vec![report.to_string()])?;
         self.ensure(&file.spec)?;
-        let (fleet, reports) = self.fleet_of(&file.spec);
+        let (fleet, reports) = self.fleet_of(&file.spec).map_err(|words| vec![words])?;
         let capabilities = described(&fleet, &file.spec).await?;
         Ok(Visit { fleet, capabilities, _reports: reports })
     }
@@ -188,7 +189,7 @@ impl Keeper {
                 let path = std::fs::read_to_string(&self.last)
                     .map_err(|_| "no lab is known here: no campaign has used one".to_owned())?;
                 let file = load_lab(Path::new(path.trim())).map_err(|report| report.to_string())?;
-                let (fleet, reports) = self.fleet_of(&file.spec);
+                let (fleet, reports) = self.fleet_of(&file.spec)?;
                 (file.spec, fleet, Some(reports))
             }
         })
@@ -223,6 +224,17 @@ impl Keeper {
         }
         Ok(halted)
     }
+}
+
+fn tls(spec: &TlsSpec) -> Result<Tls, String> {
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| format!("error: '{}' can't be read: {error}", path.display()))
+    };
+    let identity = match &spec.identity {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => None,
+    };
+    Ok(Tls::new(&read(&spec.authority)?, identity))
 }
 
 /// Starts a simulated driver again when it died. Ends with the engine.

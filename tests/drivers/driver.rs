@@ -15,6 +15,8 @@ use wire::value::Kind;
 pub(super) const HOLDER: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
 /// In the place of a verb of `eutectic driver`: what follows is another program.
 const PROGRAM: &str = "program";
+/// The folder in which a driver's failpoints are armed.
+const FAILPOINTS: &str = "failpoints";
 type Client = InstrumentServiceClient<Channel>;
 
 pub(super) struct Driver {
@@ -65,6 +67,7 @@ fn command_of(folder: &Path, name: &str, arguments: &[String], environment: &[(S
     }
     command.arg("--folder").arg(folder.join(name));
     command.arg("--address-file").arg(folder.join(format!("{name}.address"))).args(arguments);
+    command.env(eutectic_failpoints::FOLDER, folder.join(FAILPOINTS));
     command.envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -156,6 +159,44 @@ impl Driver {
     pub(super) fn restart(&mut self) {
         self.child = self.command().spawn().unwrap();
         self.found();
+    }
+
+    /// Waits until the instrument would take an operation.
+    pub(super) async fn ready(&self) {
+        let mut client = self.client().await;
+        for _ in 0..100 {
+            let request = wire::GetStatusRequest { instrument: self.name.clone() };
+            let status = client.get_status(request).await.unwrap().into_inner().status.unwrap();
+            if status.readiness() == wire::instrument_status::Readiness::Ready {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the instrument does not get ready");
+    }
+
+    /// From now on the driver waits at this failpoint.
+    pub(super) fn arm(&self, failpoint: &str) {
+        let folder = self.folder.path().join(FAILPOINTS);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(failpoint), "").unwrap();
+    }
+
+    /// Waits until the driver waits there.
+    pub(super) async fn reached(&self, failpoint: &str) {
+        let reached = self.folder.path().join(FAILPOINTS).join(format!("{failpoint}.reached"));
+        for _ in 0..1000 {
+            if reached.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{failpoint} is not reached");
+    }
+
+    /// Lets it go on, if it still lives.
+    pub(super) fn go_on(&self, failpoint: &str) {
+        std::fs::remove_file(self.folder.path().join(FAILPOINTS).join(format!("{failpoint}.reached"))).unwrap();
     }
 
     pub(super) fn has_ended(&mut self) -> bool {

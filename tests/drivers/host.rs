@@ -32,7 +32,7 @@ fn acts_as_a_child() {
         let id = order["id"].clone();
         match order["do"].as_str().unwrap() {
             "describe" => say(json!({"id": id, "result": {
-                "id": "wild",
+                "id": "wild", "queue": 1,
                 "capabilities": [{
                     "id": "wild.do", "abortable": true, "max_seconds": 60, "probe": true,
                     "parameters": [

@@ -45,7 +45,7 @@ fn window(known: Option<&wire::Operation>, ended_before: bool, starts: usize) ->
 }
 
 /// What is killed.
-enum Victim {
+pub(super) enum Victim {
     /// The driver's process: the Rust driver, or the host.
     Driver,
     /// The host's child, which says in this file which process it is.
@@ -53,21 +53,21 @@ enum Victim {
 }
 
 /// A driver and what is asked of it.
-struct Rig {
-    driver: Driver,
-    victim: Victim,
+pub(super) struct Rig {
+    pub(super) driver: Driver,
+    pub(super) victim: Victim,
     starts: PathBuf,
-    /// Whether another operation may wait behind the one that runs.
+    /// Whether some of the random kills let an operation wait behind another.
     queues: bool,
     request: fn(&Driver, &str, i64) -> wire::ExecuteRequest,
 }
 
 impl Rig {
-    fn starts(&self) -> usize {
+    pub(super) fn starts(&self) -> usize {
         std::fs::read_to_string(&self.starts).map_or(0, |text| text.lines().count())
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         match &self.victim {
             Victim::Driver => {
                 self.driver.kill();
@@ -81,15 +81,31 @@ impl Rig {
         }
     }
 
-    async fn get(&self, id: &str) -> Option<wire::Operation> {
+    pub(super) async fn get(&self, id: &str) -> Option<wire::Operation> {
         let instrument = self.driver.name().to_owned();
         let request = wire::GetOperationRequest { instrument, operation_id: id.to_owned(), ..Default::default() };
         self.driver.client().await.get_operation(request).await.ok()?.into_inner().operation
     }
 
-    async fn execute(&self, id: &str, token: i64) -> Result<wire::ExecuteResponse, tonic::Status> {
-        let answer = self.driver.client().await.execute((self.request)(&self.driver, id, token)).await;
+    pub(super) fn request(&self, id: &str, token: i64) -> wire::ExecuteRequest {
+        (self.request)(&self.driver, id, token)
+    }
+
+    pub(super) async fn execute(&self, id: &str, token: i64) -> Result<wire::ExecuteResponse, tonic::Status> {
+        let answer = self.driver.client().await.execute(self.request(id, token)).await;
         answer.map(tonic::Response::into_inner)
+    }
+
+    /// Sends it again, until the driver takes it: a child that has just died is offline until it is back.
+    pub(super) async fn again(&self, id: &str, token: i64) -> wire::ExecuteResponse {
+        for _ in 0..100 {
+            match self.execute(id, token).await {
+                Ok(answer) => return answer,
+                Err(refused) => assert_eq!(reason(&refused), "NOT_READY"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the driver does not get ready again");
     }
 }
 
@@ -107,11 +123,11 @@ async fn kill(rig: &mut Rig, number: u64, rng: &mut ChaCha8Rng) -> Window {
         3 if rig.queues => (2 * BEGINNING_MS, 8 * BEGINNING_MS),
         _ => (0, OPERATION_MS),
     };
-    // One in four waits behind another, where there is a queue: what is accepted and has not begun.
+    // One in four waits behind another: what is accepted and has not begun.
     let waits = rig.queues && number % 4 == 3 && rig.execute(&occupying, token).await.is_ok();
     before += usize::from(waits && matches!(rig.victim, Victim::Driver));
     let sending = {
-        let (mut client, request) = (rig.driver.client().await, (rig.request)(&rig.driver, &id, token));
+        let (mut client, request) = (rig.driver.client().await, rig.request(&id, token));
         tokio::spawn(async move { client.execute(request).await })
     };
     tokio::time::sleep(Duration::from_micros(from * 1_000 + rng.next_u64() % (limit * 1_000))).await;
@@ -143,16 +159,7 @@ async fn kill(rig: &mut Rig, number: u64, rng: &mut ChaCha8Rng) -> Window {
         }
     }
     // Sent again it attaches to what is known, or starts for the first time.
-    let mut again = rig.execute(&id, token).await;
-    for _ in 0..100 {
-        // A child that has just died is offline until it is back.
-        let Some(refused) = again.as_ref().err() else { break };
-        assert_eq!(reason(refused), "NOT_READY", "kill {number}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        again = rig.execute(&id, token).await;
-    }
-    let again = again.unwrap();
-    assert_eq!(again.attached, known.is_some(), "kill {number}");
+    assert_eq!(rig.again(&id, token).await.attached, known.is_some(), "kill {number}");
     rig.driver.ended(&mut client, &id).await;
     assert!(rig.starts() - before <= 1, "kill {number}: the same id started again");
     window(known.as_ref(), ended_before, starts)
@@ -171,27 +178,32 @@ async fn kills(mut rig: Rig, seed: u64, windows: &[Window]) {
     }
 }
 
-#[tokio::test]
-async fn a_rust_driver_killed_at_a_hundred_moments_starts_nothing_twice() {
+pub(super) fn rust_driver() -> Rig {
     let driver = Driver::start("flow_reactor", 1_250.0);
     let starts = driver.starts_file();
     let request = |driver: &Driver, id: &str, token| driver.react(id, token, 0.5);
-    let rig = Rig { driver, victim: Victim::Driver, starts, queues: true, request };
-    kills(rig, 1, &[Window::BeforeAccepted, Window::Accepted, Window::Running, Window::Ended]).await;
+    Rig { driver, victim: Victim::Driver, starts, queues: true, request }
+}
+
+/// The host, which is killed itself, or whose child is.
+pub(super) fn host(kills_the_child: bool) -> Rig {
+    let (driver, starts) = wild("well");
+    let request = |driver: &Driver, id: &str, token| driver.quantity(id, token, "wild.do", "n", 4.0, "1");
+    let victim = if kills_the_child { Victim::Child(starts.with_extension("process")) } else { Victim::Driver };
+    Rig { driver, victim, starts, queues: false, request }
+}
+
+#[tokio::test]
+async fn a_rust_driver_killed_at_a_hundred_moments_starts_nothing_twice() {
+    kills(rust_driver(), 1, &[Window::BeforeAccepted, Window::Accepted, Window::Running, Window::Ended]).await;
 }
 
 #[tokio::test]
 async fn a_host_killed_at_a_hundred_moments_starts_nothing_twice() {
-    let (driver, starts) = wild("well");
-    let request = |driver: &Driver, id: &str, token| driver.quantity(id, token, "wild.do", "n", 4.0, "1");
-    kills(Rig { driver, victim: Victim::Driver, starts, queues: false, request }, 2, &[Window::Running, Window::Ended])
-        .await;
+    kills(host(false), 2, &[Window::Running, Window::Ended]).await;
 }
 
 #[tokio::test]
 async fn a_child_killed_at_a_hundred_moments_starts_nothing_twice() {
-    let (driver, starts) = wild("well");
-    let request = |driver: &Driver, id: &str, token| driver.quantity(id, token, "wild.do", "n", 4.0, "1");
-    let victim = Victim::Child(starts.with_extension("process"));
-    kills(Rig { driver, victim, starts, queues: false, request }, 3, &[Window::Running, Window::Ended]).await;
+    kills(host(true), 3, &[Window::Running, Window::Ended]).await;
 }

@@ -15,6 +15,8 @@ mod new;
 mod plain;
 mod proxy;
 mod python;
+mod tls;
+mod windows;
 
 use driver::{Driver, reason};
 use eutectic_proto::instrument::v1 as wire;

@@ -3,6 +3,7 @@
 use crate::driver::Driver;
 use crate::kit::check;
 use crate::python::python;
+use std::io::BufRead as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -88,7 +89,35 @@ fn an_instrument_is_added_by_its_address_and_its_replica_rehearses() {
     assert!(!here.join(".eutectic/journal").exists(), "a rehearsal never writes where real campaigns do");
 }
 
-const CAMPAIGN: &str = r#"
+#[test]
+fn a_lab_is_simulated_as_processes_and_what_is_printed_reaches_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let lab = "name = \"bench\"\n[[instrument]]\nname = \"reactor\"\naddress = \"http://10.0.0.7:1\"\ntwin = \"flow_reactor\"\n\
+               [[instrument]]\nname = \"hplc\"\nsimulated = \"hplc\"\nspeed = 6000.0\n";
+    std::fs::write(here.join("real.toml"), lab).unwrap();
+    let mut simulating = Command::new(env!("CARGO_BIN_EXE_eutectic"))
+        .args(["driver", "simulate", "real.toml"])
+        .current_dir(here)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = String::new();
+    let mut lines = std::io::BufReader::new(simulating.stdout.take().unwrap()).lines();
+    while printed.matches("address = ").count() < 2 {
+        printed.push_str(&(lines.next().unwrap().unwrap() + "\n"));
+    }
+    std::fs::write(here.join("lab.toml"), &printed).unwrap();
+    std::fs::write(here.join("campaign.toml"), CAMPAIGN).unwrap();
+    let result = eutectic(here, &["--json", "run", "campaign.toml"]);
+    let result: serde_json::Value = serde_json::from_str(result.lines().last().unwrap()).unwrap();
+    assert_eq!((&result["experiments"], &result["operations"]), (&4.into(), &4.into()), "{printed}");
+    // As Ctrl-C does: its drivers go with it.
+    assert!(Command::new("kill").args(["-INT", &simulating.id().to_string()]).status().unwrap().success());
+    assert!(simulating.wait().unwrap().success());
+}
+
+pub(super) const CAMPAIGN: &str = r#"
 name = "rehearsed"
 
 [[parameter]]

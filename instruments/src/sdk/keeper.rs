@@ -4,9 +4,11 @@ use super::call::Served;
 use super::{Call as DriverCall, Driver};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{
-    Answer, Batch, Call, CallId, Effect, Hardware, Machine, Probe, Reason, Refusal, Report, StopReason,
+    Answer, Batch, Call, CallId, Effect, Hardware, Machine, Probe, Reason, Record, RecordKind, Refusal, Report,
+    StopReason,
 };
 use crate::wire::instrument_event::Event;
+use crate::wire::operation::State;
 use crate::wire::{Context, InstrumentEvent, Operation, SampleEffect};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -175,7 +177,9 @@ impl<D: Driver> Keeper<D> {
 
     fn commit(&mut self, batch: Batch) -> Result<(), JournalError> {
         if !batch.records().is_empty() {
+            reach(batch.records(), "unsynced");
             self.journal.append(batch.records())?;
+            reach(batch.records(), "synced");
         }
         let (effects, withdrawn) = batch.release();
         for effect in effects {
@@ -291,6 +295,20 @@ impl<D: Driver> Keeper<D> {
                 clock.sleep(PROBE_INTERVAL, &operation.id).await;
             }
         });
+    }
+}
+
+/// The failpoints of a sync: `driver.running.unsynced` is where an operation is about to be journaled as RUNNING.
+fn reach(records: &[Record], moment: &str) {
+    for record in records {
+        let Some(RecordKind::Operation(record)) = &record.kind else { continue };
+        let state = match record.operation.state() {
+            State::Accepted => "accepted",
+            State::Running => "running",
+            State::Held | State::Aborting => "stopping",
+            State::Succeeded | State::Failed | State::Aborted | State::Interrupted | State::Unspecified => "ended",
+        };
+        eutectic_failpoints::reach(format_args!("driver.{state}.{moment}"));
     }
 }
 

@@ -1,0 +1,28 @@
+//! Named moments at which a test can hold a process, to kill it there.
+//!
+//! A test arms one by putting a file of its name into the folder that `EUTECTIC_FAILPOINTS` names. Whoever comes to it
+//! first takes the file away, puts `NAME.reached` in its place and waits until that one is gone. So the process is killed
+//! from outside, by a real SIGKILL, exactly there. Without the feature `armed` nothing of this is in the program.
+//!
+//! The crate `fail` would do, but can't tell anyone outside that a point was reached, and brings a second `rand`.
+
+/// The folder in which failpoints are armed.
+pub const FOLDER: &str = "EUTECTIC_FAILPOINTS";
+
+/// The moment `name`: waits here if a test wants it.
+#[cfg(feature = "armed")]
+pub fn reach(name: impl std::fmt::Display) {
+    let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
+    let reached = folder.join(format!("{name}.reached"));
+    if std::fs::rename(folder.join(name.to_string()), &reached).is_ok() {
+        while reached.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
+/// The moment `name`; this build has no failpoints.
+#[cfg(not(feature = "armed"))]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "nothing may be left of it")]
+pub fn reach(_name: impl std::fmt::Display) {}
