@@ -19,6 +19,8 @@ use uuid::Uuid;
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a driver may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long one that should run already may take to answer.
+const REACH_LIMIT: Duration = Duration::from_secs(3);
 /// How long the operation under test may take.
 const OPERATION_LIMIT: Duration = Duration::from_secs(60);
 /// A lease that is to end while a check waits.
@@ -103,6 +105,11 @@ pub(super) fn accepted<T>(answer: Result<T, Status>, what: &str) -> Result<T, St
     })
 }
 
+/// The words of the first cause: the outer ones only say 'transport error'.
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
 impl Bench {
     pub(super) async fn open(options: Options) -> Result<Self, String> {
         let child = options.start.as_ref().map(spawn).transpose()?;
@@ -137,11 +144,12 @@ impl Bench {
     /// Waits until the driver answers.
     pub(super) async fn up(&mut self) -> Result<(), String> {
         let begun = tokio::time::Instant::now();
+        let limit = if self.options.start.is_some() { START_LIMIT } else { REACH_LIMIT };
         loop {
             match self.client.list_instruments(wire::ListInstrumentsRequest::default()).await {
                 Ok(_) => return Ok(()),
-                Err(status) if begun.elapsed() > START_LIMIT => {
-                    return Err(format!("{} does not answer: {}", self.options.address, status.message()));
+                Err(status) if begun.elapsed() > limit => {
+                    return Err(format!("{} does not answer: {}", self.options.address, innermost(&status)));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
