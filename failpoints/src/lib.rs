@@ -1,8 +1,9 @@
-//! Named moments at which a test can hold a process, to kill it there.
+//! Named moments at which a test can hold a process, to kill it there, and named mistakes that it can have the code make.
 //!
 //! A test arms one by putting a file of its name into the folder that `EUTECTIC_FAILPOINTS` names. Whoever comes to it
 //! first takes the file away, puts `NAME.reached` in its place and waits until that one is gone. So the process is killed
-//! from outside, by a real SIGKILL, exactly there. Without the feature `armed` nothing of this is in the program.
+//! from outside, by a real SIGKILL, exactly there. A mistake (a *mutant*) stands in the production code itself, so that
+//! what catches it is shown to catch the real thing. Without the feature `armed` nothing of this is in the program.
 //!
 //! The crate `fail` would do, but can't tell anyone outside that a point was reached, and brings a second `rand`.
 
@@ -26,3 +27,30 @@ pub fn reach(name: impl std::fmt::Display) {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "nothing may be left of it")]
 pub fn reach(_name: impl std::fmt::Display) {}
+
+#[cfg(feature = "armed")]
+thread_local! {
+    static MUTANT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+}
+
+/// Whether this thread is to make the mistake `name` on purpose, so that a test shows that it would be caught.
+#[cfg(feature = "armed")]
+#[must_use]
+pub fn mutant(name: &str) -> bool {
+    MUTANT.get() == name
+}
+
+/// From now on this thread makes this mistake, and no other.
+#[cfg(feature = "armed")]
+pub fn mutate(name: &'static str) {
+    MUTANT.set(name);
+}
+
+/// Whether to make the mistake `name`; this build makes none on purpose.
+#[cfg(not(feature = "armed"))]
+#[inline(always)]
+#[must_use]
+#[expect(clippy::inline_always, reason = "nothing may be left of it")]
+pub fn mutant(_name: &str) -> bool {
+    false
+}

@@ -135,6 +135,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         holder: "throughput".into(),
         holder_epoch: i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?,
         ttl: Some(prost_types::Duration { seconds: 300, nanos: 0 }),
+        ..Default::default()
     };
     let token = client.acquire_lease(lease).await?.into_inner().lease.unwrap_or_default().fencing_token;
     let (bare, redb) = (disk(folder)?, journal(folder)?);

@@ -25,6 +25,7 @@ pub(super) async fn status(global: &Global) -> Result<ExitCode, Failure> {
             "epoch": lab.epoch,
             "owner": (!hosts).then_some(lab.pid),
             "data": lab.data_folder,
+            "doubt": (!lab.doubt.is_empty()).then_some(&lab.doubt),
             "log_seq": lab.log_seq,
             "campaigns": lab.campaigns.iter().map(json::summary).collect::<Vec<_>>(),
             "instruments": lab.instruments.iter().map(json::instrument).collect::<Vec<_>>(),
@@ -64,6 +65,10 @@ fn print(lab: &wire::Workcell, hosts: bool) {
             running.add_row([&it.step, &it.campaign, &it.experiment.to_string(), &it.instrument, &progress]);
         }
         show(&running);
+    }
+    if !lab.doubt.is_empty() {
+        line("");
+        line(&bold(&format!("nothing is dispatched: {}", lab.doubt)));
     }
     for it in lab.instruments.iter().filter(|it| !it.quarantined.is_empty()) {
         line("");

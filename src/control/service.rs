@@ -4,6 +4,7 @@ use super::{accepted, add, check, invalid, refused, result, stopped, table, view
 use crate::engine::Handle;
 use crate::gateway::View;
 use crate::lab::Keeper;
+use crate::projections::doubted;
 use eutectic_core::{
     Campaign, CampaignName, Command, ExperimentNumber, InstrumentId, Rejection, Reply, Request, RequestId, Ticket,
     Workcell,
@@ -153,6 +154,7 @@ impl ControlService for ControlServer {
             campaigns: workcell.campaigns.values().map(view::summary).collect(),
             operations: view::operations(workcell, &progress, None),
             log_seq: seq,
+            doubt: workcell.doubt.as_ref().map(doubted).unwrap_or_default(),
         });
         Ok(Response::new(shown.await.map_err(|error| stopped(&error))?))
     }
@@ -262,6 +264,13 @@ impl ControlService for ControlServer {
             message: halted.unwrap_or_else(|words| words),
         });
         Ok(Response::new(wire::HaltInstrumentsResponse { instruments: shown.collect() }))
+    }
+
+    async fn adopt_journal(&self, request: tonic::Request<wire::AdoptJournalRequest>) -> Answer<wire::Workcell> {
+        let request = request.into_inner();
+        let by = if request.by.is_empty() { "a person".to_owned() } else { request.by };
+        self.submit(&request.request_id, Command::AdoptJournal { by }).await?;
+        self.get_workcell(tonic::Request::new(wire::GetWorkcellRequest {})).await
     }
 
     async fn release_instrument(

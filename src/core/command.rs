@@ -53,6 +53,20 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// A driver has seen more of this workcell than the journal holds.
+    DoubtJournal {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The highest epoch that its driver has seen; 0 if it did not say.
+        epoch: u64,
+        /// An operation of ours that its driver works on.
+        operation: Option<OperationId>,
+    },
+    /// A person takes the journal as it is for the truth, although drivers have seen more.
+    AdoptJournal {
+        /// Who.
+        by: String,
+    },
     /// A new campaign.
     AddCampaign {
         /// What it is, checked.
@@ -152,6 +166,8 @@ impl Command {
             Self::DescribeInstrument { .. } => "describe instrument",
             Self::TakeLease { .. } => "take lease",
             Self::ReleaseInstrument { .. } => "release instrument",
+            Self::DoubtJournal { .. } => "doubt journal",
+            Self::AdoptJournal { .. } => "adopt journal",
             Self::AddCampaign { .. } => "add campaign",
             Self::PauseCampaign { .. } => "pause",
             Self::ResumeCampaign { .. } => "resume",

@@ -23,6 +23,8 @@ pub enum Effect {
         instrument: InstrumentId,
         /// The owner's number.
         epoch: u64,
+        /// The newest lease known of it, of whichever epoch: the driver's journal and the token.
+        known: Option<(String, i64)>,
     },
     /// See the operation through to its end.
     Attend(Box<Attend>),
@@ -42,6 +44,8 @@ pub struct Attend {
     /// The token and the driver's journal of this epoch's lease; `None` until it is durable, and until then the driver
     /// hears nothing of this operation.
     pub lease: Option<(i64, String)>,
+    /// The driver has said that the hardware began.
+    pub started: bool,
     /// The operation is to be stopped, and why.
     pub abort: Option<String>,
 }

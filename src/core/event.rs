@@ -84,6 +84,23 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// A driver has seen more of this workcell than the journal holds: acknowledged events are lost. Nothing is dispatched
+    /// until a person adopts the journal.
+    JournalDoubted {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The highest epoch that its driver has seen; 0 if it did not say.
+        epoch: u64,
+        /// An operation of ours that its driver works on and the journal never had.
+        operation: Option<OperationId>,
+    },
+    /// A person takes the journal as it is for the truth. The owner goes on in an epoch above every one that was seen.
+    JournalAdopted {
+        /// Who.
+        by: String,
+        /// The owner's new number.
+        epoch: u64,
+    },
     /// A campaign was added; it runs from now on.
     CampaignCreated {
         /// What it is; its past data follow as [`Event::PastAdded`].
@@ -386,6 +403,8 @@ impl Event {
             | Self::LeaseTaken { .. }
             | Self::InstrumentQuarantined { .. }
             | Self::InstrumentReleased { .. }
+            | Self::JournalDoubted { .. }
+            | Self::JournalAdopted { .. }
             | Self::OperationStarted { .. }
             | Self::OperationOverdue { .. }
             | Self::AbortRequested { .. }

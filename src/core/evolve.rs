@@ -66,6 +66,18 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         Event::InstrumentReleased { instrument, .. } => {
             with_instrument(workcell, instrument, |it| it.quarantined = None);
         }
+        Event::JournalDoubted { instrument, epoch, operation } => {
+            let doubt = workcell.doubt.get_or_insert_default();
+            doubt.instruments.insert(instrument.clone());
+            doubt.epoch = doubt.epoch.max(*epoch);
+            doubt.operations.extend(operation.clone());
+        }
+        Event::JournalAdopted { epoch, .. } => {
+            let doubt = workcell.doubt.take().unwrap_or_default();
+            workcell.adopted.extend(doubt.operations);
+            let id = workcell.id.clone();
+            epoch_taken(workcell, &id, *epoch);
+        }
         Event::CampaignCreated { spec, digest, source, seed } => {
             let campaign = new_campaign(spec, digest, source, *seed, at);
             workcell.campaigns.insert(spec.name.clone(), campaign);
@@ -171,7 +183,9 @@ fn epoch_taken(workcell: &mut Workcell, id: &str, epoch: u64) {
 }
 
 fn owe_hold(workcell: &mut Workcell, instrument: &InstrumentId) {
-    let effect = Effect::Hold { instrument: instrument.clone(), epoch: workcell.epoch };
+    let lease = workcell.instruments.get(instrument).and_then(|it| it.lease.as_ref());
+    let known = lease.map(|it| (it.journal_id.clone(), it.token));
+    let effect = Effect::Hold { instrument: instrument.clone(), epoch: workcell.epoch, known };
     workcell.owed.insert(EffectKey::Hold(instrument.clone()), effect);
 }
 
@@ -190,6 +204,7 @@ fn owe_attend(workcell: &mut Workcell, id: &OperationId) {
         seed: workcell.campaigns.get(&operation.dispatch.campaign).map_or(0, |campaign| campaign.seed),
         epoch: workcell.epoch,
         lease: lease.filter(|it| it.epoch == workcell.epoch).map(|it| (it.token, it.journal_id.clone())),
+        started: operation.started_at.is_some(),
         abort: operation.abort.clone(),
     };
     workcell.owed.insert(EffectKey::Attend(id.clone()), Effect::Attend(Box::new(attend)));
@@ -293,6 +308,8 @@ fn dispatched(workcell: &mut Workcell, at: Time, dispatch: &Dispatch) {
     });
     let operation =
         Operation { dispatch: dispatch.clone(), dispatched_at: at, started_at: None, abort: None, overdue: false };
+    // One that was lost from the journal has come back by the same id.
+    workcell.adopted.remove(&id);
     workcell.operations.insert(id.clone(), operation);
     owe_attend(workcell, &id);
 }

@@ -32,7 +32,7 @@ pub use handle::{Verdict, handle};
 pub use ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, StepName, Ticket};
 pub use rejection::Rejection;
 pub use state::{
-    Campaign, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan, Reply,
-    StepPhase, StepState, Workcell,
+    Campaign, Doubt, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan,
+    Reply, StepPhase, StepState, Workcell,
 };
 pub use time::Time;

@@ -29,6 +29,10 @@ pub struct Workcell {
     pub campaigns: BTreeMap<CampaignName, Campaign>,
     /// Those that have not ended.
     pub operations: BTreeMap<OperationId, Operation>,
+    /// Drivers have seen more than the journal holds: nothing is dispatched until a person adopts it.
+    pub doubt: Option<Doubt>,
+    /// Operations that drivers know under our name, the journal does not, and a person has accepted so.
+    pub adopted: BTreeSet<OperationId>,
     /// The verdicts on requests.
     pub(crate) requests: BTreeMap<RequestId, Reply>,
     pub(crate) request_order: VecDeque<RequestId>,
@@ -57,6 +61,17 @@ pub struct Instrument {
     pub quarantined: Option<String>,
     /// What it does now.
     pub running: BTreeSet<OperationId>,
+}
+
+/// What drivers have seen and the journal does not hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubt {
+    /// Whose drivers.
+    pub instruments: BTreeSet<InstrumentId>,
+    /// The highest epoch that they have seen.
+    pub epoch: u64,
+    /// Operations that they work on.
+    pub operations: BTreeSet<OperationId>,
 }
 
 /// A lease that a driver gave.
@@ -282,10 +297,13 @@ impl Workcell {
         self.campaigns.get(name).ok_or_else(|| Rejection::unknown_campaign(name))
     }
 
-    /// Whether this instrument may be given operations: its lease of this epoch is durable and nobody forbids it.
+    /// Whether this instrument may be given operations: its lease of this epoch is durable, nobody forbids it, and the journal
+    /// is not in doubt.
     #[must_use]
     pub fn held(&self, instrument: &Instrument) -> bool {
-        instrument.quarantined.is_none() && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
+        self.doubt.is_none()
+            && instrument.quarantined.is_none()
+            && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
     }
 }
 

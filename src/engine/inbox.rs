@@ -218,10 +218,14 @@ impl Turn {
 fn rank(input: &Input) -> u8 {
     match input {
         Input::Request(request, _) => match &request.command {
-            Command::ReportOperation { .. } | Command::TakeLease { .. } | Command::DescribeInstrument { .. } => 0,
+            Command::ReportOperation { .. }
+            | Command::TakeLease { .. }
+            | Command::DescribeInstrument { .. }
+            | Command::DoubtJournal { .. } => 0,
             Command::TakeEpoch { .. }
             | Command::SetLab { .. }
             | Command::ReleaseInstrument { .. }
+            | Command::AdoptJournal { .. }
             | Command::AddCampaign { .. }
             | Command::PauseCampaign { .. }
             | Command::ResumeCampaign { .. }

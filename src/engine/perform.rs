@@ -80,7 +80,7 @@ impl Performer {
 
 fn begin(fleet: &Fleet, effect: &Effect) {
     match effect {
-        Effect::Hold { instrument, epoch } => fleet.hold(instrument, *epoch),
+        Effect::Hold { instrument, epoch, known } => fleet.hold(instrument, *epoch, known.clone()),
         Effect::Attend(attend) => fleet.attend((**attend).clone()),
         Effect::Plan(_) => {}
     }
@@ -88,20 +88,7 @@ fn begin(fleet: &Fleet, effect: &Effect) {
 
 async fn carry(engine: Handle, mut reports: mpsc::Receiver<GatewayReport>) {
     while let Some(report) = reports.recv().await {
-        let command = match report {
-            GatewayReport::Described { instrument, description } => {
-                Command::DescribeInstrument { instrument, description }
-            }
-            GatewayReport::Leased { instrument, epoch, journal_id, token } => {
-                Command::TakeLease { instrument, epoch, journal_id, token }
-            }
-            GatewayReport::Operation { operation, report } => Command::ReportOperation { operation, report },
-            GatewayReport::Foreign { instrument, operation } => {
-                tracing::warn!(%instrument, %operation, "the driver knows an operation of ours that the journal does not");
-                continue;
-            }
-        };
-        match engine.report(command).await {
+        match engine.report(report.into()).await {
             Err(_) => return,
             Ok(reply) => {
                 if let Some(rejection) = reply.rejection {

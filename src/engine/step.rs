@@ -2,6 +2,7 @@
 
 use crate::journal::{AppendError, Entry, Head, Journal, JournalError, MAX_BATCH};
 use eutectic_core::{Command, FORMAT_VERSION, Recorded, Reply, Request, Time, Verdict, Workcell, evolve, handle};
+use eutectic_failpoints::mutant;
 
 /// Entries that are read from the journal at once while it is replayed.
 const REPLAY_CHUNK: usize = 1024;
@@ -123,9 +124,19 @@ impl Step {
         let payloads: Vec<Vec<u8>> =
             batch.events.iter().map(serde_json::to_vec).collect::<Result<_, _>>().map_err(StepError::Encode)?;
         for payloads in payloads.chunks(MAX_BATCH) {
-            self.head = self.journal.append(self.head.seq, self.workcell.epoch, payloads)?;
+            self.head = self.append(payloads)?;
         }
         Ok(batch)
+    }
+
+    fn append(&mut self, payloads: &[Vec<u8>]) -> Result<Head, AppendError> {
+        match self.journal.append(self.head.seq, self.workcell.epoch, payloads) {
+            Err(AppendError::Unknown(_)) if mutant("dispatch_before_durable") => Ok(self.head),
+            Err(AppendError::Unknown(_)) if mutant("blind_reappend") => {
+                self.journal.append(self.journal.head().seq, self.workcell.epoch, payloads)
+            }
+            appended => appended,
+        }
     }
 
     /// Entries from `from` on, at most `limit`.

@@ -41,6 +41,9 @@ pub enum CallError {
     /// The driver refused by the contract's own words: nothing was accepted and nothing will move.
     #[error("{}: {}", .0.reason, .0.message)]
     Refused(Box<wire::Fault>),
+    /// AcquireLease was refused because the driver has seen this later epoch of ours.
+    #[error("the driver has seen epoch {0} of this workcell, which its journal does not know")]
+    Overtaken(u64),
     /// Anything else: nobody can tell whether the driver heard it.
     #[error("{0}")]
     Unknown(String),

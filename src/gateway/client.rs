@@ -66,6 +66,11 @@ fn empty(call: &str) -> CallError {
 /// Only a refusal in the contract's own words means 'not accepted'.
 pub(super) fn failed(status: Status) -> CallError {
     match refusal(&status) {
+        Some(fault) if fault.reason == "STALE_EPOCH" => {
+            let info = status.get_details_error_info();
+            let highest = info.and_then(|it| it.metadata.get("highest_epoch").and_then(|text| text.parse().ok()));
+            highest.map_or_else(|| CallError::Refused(Box::new(fault)), CallError::Overtaken)
+        }
         Some(fault) => CallError::Refused(Box::new(fault)),
         None => CallError::Unknown(format!("{}: {}", status.code().description(), status.message())),
     }

@@ -5,6 +5,7 @@ use eutectic_core::model::{
     Artifact, CapabilityDescription, Column, InstrumentDescription, Quantity, RepeatEffect, SampleEffect, Value,
 };
 use eutectic_core::{Dispatch, Ended, Fault, FaultCategory};
+use eutectic_failpoints::mutant;
 use eutectic_proto::instrument::v1 as wire;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,6 +43,9 @@ pub(super) fn ended(operation: &wire::Operation, dispatch: &Dispatch, asked: boo
     let sample = || sample(operation.sample_effect());
     let fault = || operation.fault.as_ref().map_or_else(silent, of_wire);
     let hash = hex(&operation.request_hash);
+    if mutant("quarantine_everything") && matches!(operation.state(), State::Failed | State::Aborted) {
+        return Some(Ended::Unknown { reason: "who knows".to_owned() });
+    }
     match operation.state() {
         State::Unspecified | State::Accepted | State::Running | State::Held | State::Aborting => None,
         State::Aborted if asked => Some(Ended::Aborted { sample: sample() }),
@@ -55,8 +59,14 @@ pub(super) fn ended(operation: &wire::Operation, dispatch: &Dispatch, asked: boo
         }
         State::Succeeded => Some(succeeded(operation)),
         State::Failed => Some(Ended::Failed { fault: fault(), sample: sample() }),
+        State::Interrupted if mutant("unknown_as_never") => Some(never_started()),
         State::Interrupted => Some(Ended::Interrupted),
     }
+}
+
+/// It never began, and a new attempt may.
+pub(super) fn never_started() -> Ended {
+    Ended::Failed { fault: Fault { retry: true, ..silent() }, sample: SampleEffect::None }
 }
 
 /// Whether the hardware has begun.

@@ -45,7 +45,7 @@ pub struct Options {
 pub struct Refusal(String);
 
 enum Order {
-    Hold(u64),
+    Hold(u64, Option<(String, i64)>),
     Attend(Box<Attend>),
     Forget(OperationId),
 }
@@ -92,9 +92,9 @@ impl Fleet {
         }
     }
 
-    /// The instrument is to be held for this epoch.
-    pub fn hold(&self, instrument: &InstrumentId, epoch: u64) {
-        self.order(instrument, Order::Hold(epoch));
+    /// The instrument is to be held for this epoch; `known` is the newest lease that the log remembers.
+    pub fn hold(&self, instrument: &InstrumentId, epoch: u64, known: Option<(String, i64)>) {
+        self.order(instrument, Order::Hold(epoch, known));
     }
 
     /// This operation is to be seen through, or is owed differently than before.
@@ -234,7 +234,7 @@ impl Actor {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => break,
-                    Some(Order::Hold(epoch)) => self.session.hold(epoch),
+                    Some(Order::Hold(epoch, known)) => self.session.hold(epoch, known),
                     Some(Order::Attend(attend)) => self.session.attend(*attend),
                     Some(Order::Forget(operation)) => {
                         self.session.forget(&operation);
@@ -261,7 +261,7 @@ impl Actor {
     async fn came_back(&mut self, id: CallId, outcome: Result<Answer, CallError>) -> Result<(), Closed> {
         match &outcome {
             Ok(answer) => self.answered(answer),
-            Err(CallError::Refused(_)) => self.look_at_own(|it| it.connected = true),
+            Err(CallError::Refused(_) | CallError::Overtaken(_)) => self.look_at_own(|it| it.connected = true),
             Err(CallError::Unknown(message)) => {
                 tracing::debug!(instrument = %self.instrument, message, "a driver did not answer");
                 // The next call looks its address up again: a driver that was started anew has another one.

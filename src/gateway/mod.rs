@@ -20,7 +20,7 @@ pub use member::{AddressSource, InstrumentView, Member, Tls, View};
 pub use session::{Action, LEASE_TTL_MS, Session};
 
 use eutectic_core::model::InstrumentDescription;
-use eutectic_core::{InstrumentId, OperationId, Report};
+use eutectic_core::{Command, InstrumentId, OperationId, Report};
 
 /// A fact from a driver.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,13 @@ pub enum GatewayReport {
         /// What.
         report: Report,
     },
+    /// The driver has seen a later epoch of this workcell.
+    Ahead {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The highest epoch that it has seen.
+        epoch: u64,
+    },
     /// The driver works on an operation under our name that nobody here attends.
     Foreign {
         /// The instrument.
@@ -57,4 +64,23 @@ pub enum GatewayReport {
         /// The operation.
         operation: OperationId,
     },
+}
+
+/// What drivers report goes through the engine's one door, like everything else.
+impl From<GatewayReport> for Command {
+    fn from(report: GatewayReport) -> Self {
+        match report {
+            GatewayReport::Described { instrument, description } => {
+                Self::DescribeInstrument { instrument, description }
+            }
+            GatewayReport::Leased { instrument, epoch, journal_id, token } => {
+                Self::TakeLease { instrument, epoch, journal_id, token }
+            }
+            GatewayReport::Operation { operation, report } => Self::ReportOperation { operation, report },
+            GatewayReport::Ahead { instrument, epoch } => Self::DoubtJournal { instrument, epoch, operation: None },
+            GatewayReport::Foreign { instrument, operation } => {
+                Self::DoubtJournal { instrument, epoch: 0, operation: Some(operation) }
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::call::{Answer, Call, CallError, CallId};
 use super::convert;
 use super::work::{Held, Wish, Work};
 use eutectic_core::{Attend, InstrumentId, OperationId};
+use eutectic_failpoints::mutant;
 use eutectic_proto::instrument::v1 as wire;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,10 @@ const RENEW_MS: u64 = LEASE_TTL_MS / 3;
 const PAUSE_MIN_MS: u64 = 100;
 /// The longest pause.
 const PAUSE_MAX_MS: u64 = 5_000;
+
+/// A driver that doesn't notice by itself what `AcquireLeaseRequest.known_token` tells it.
+const OLDER_MEMORY: &str = "its driver's journal was put back to an older copy, and can't tell what was done since: once you \
+    have looked at the instrument, let the driver begin a new journal";
 
 /// The pause after so many failures in a row.
 pub(super) fn pause_ms(failures: u32) -> u64 {
@@ -65,6 +70,8 @@ pub struct Session {
     /// The epoch for which the instrument is to be held.
     epoch: Option<u64>,
     held: Option<Held>,
+    /// The newest lease that is remembered, of whichever epoch: the driver's journal and the token.
+    known: Option<(String, i64)>,
     leasing: Duty,
     describing: Duty,
     listing: Duty,
@@ -84,6 +91,7 @@ impl Session {
             holder,
             epoch: None,
             held: None,
+            known: None,
             leasing: Duty::default(),
             describing: Duty { due_ms: Some(0), ..Duty::default() },
             listing: Duty::default(),
@@ -95,8 +103,11 @@ impl Session {
         }
     }
 
-    /// The instrument is to be held for this epoch.
-    pub fn hold(&mut self, epoch: u64) {
+    /// The instrument is to be held for this epoch. `known` is the newest lease that the log remembers.
+    pub fn hold(&mut self, epoch: u64, known: Option<(String, i64)>) {
+        if self.known.is_none() {
+            self.known = known;
+        }
         if self.epoch != Some(epoch) {
             self.epoch = Some(epoch);
             self.held = None;
@@ -192,6 +203,7 @@ impl Session {
                 seconds: i64::try_from(LEASE_TTL_MS / 1000).unwrap_or_default(),
                 nanos: 0,
             }),
+            known_token: self.known.as_ref().map_or(0, |(_, token)| *token),
         })
     }
 
@@ -204,6 +216,19 @@ impl Session {
                 self.told(id, &call, answer, now_ms)
             }
             Err(CallError::Refused(fault)) => self.refused(id, &call, &fault, now_ms),
+            Err(error @ CallError::Overtaken(epoch)) => {
+                self.leasing.failed(now_ms);
+                self.held = None;
+                self.problem = Some(error.to_string());
+                if mutant("no_doubt") {
+                    return Vec::new();
+                }
+                vec![Action::Report(Box::new(GatewayReport::Ahead { instrument: self.instrument.clone(), epoch }))]
+            }
+            Err(CallError::Unknown(_)) if mutant("error_as_refusal") && matches!(&*call, Call::Execute(_)) => {
+                let fault = wire::Fault { retry: wire::fault::Retry::NewId.into(), ..wire::Fault::default() };
+                self.refused(id, &call, &fault, now_ms)
+            }
             Err(CallError::Unknown(message)) => {
                 self.lost(&call, message, now_ms);
                 Vec::new()
@@ -254,6 +279,16 @@ impl Session {
         lease: wire::Lease,
         now_ms: u64,
     ) -> Vec<Action> {
+        if let Some((journal, token)) = &self.known
+            && *journal == lease.journal_id
+            && lease.fencing_token < *token
+        {
+            self.leasing.failed(now_ms);
+            self.held = None;
+            self.problem = Some(OLDER_MEMORY.to_owned());
+            return Vec::new();
+        }
+        self.known = Some((lease.journal_id.clone(), lease.fencing_token));
         self.leasing.done(Some(now_ms + RENEW_MS));
         let asked = u64::try_from(request.holder_epoch).unwrap_or_default();
         let Some(epoch) = self.epoch.filter(|epoch| *epoch == asked) else {

@@ -19,7 +19,7 @@ impl Talk {
     /// A session that holds the instrument for epoch 2, by a driver whose journal is called 'journal'.
     fn held() -> Self {
         let mut talk = Self { session: Session::new("reactor".into(), "workcell".into()), now: 1_000 };
-        talk.session.hold(2);
+        talk.session.hold(2, None);
         let calls = talk.poll();
         let (describe, _) = calls.iter().find(|(_, call)| matches!(call, Call::Describe(_))).unwrap();
         talk.session.answered(*describe, Err(CallError::Unknown("not of interest here".into())), talk.now);
@@ -96,6 +96,7 @@ fn attend(epoch: u64) -> Attend {
         seed: 0,
         epoch: 2,
         lease: Some((5, "journal".into())),
+        started: false,
         abort: None,
     }
 }
@@ -126,7 +127,7 @@ fn nothing_is_asked_or_sent_before_the_instrument_is_held() {
     let mut talk = Talk { session: Session::new("reactor".into(), "workcell".into()), now: 1_000 };
     talk.session.attend(attend(1));
     assert!(talk.poll().iter().all(|(_, call)| matches!(call, Call::Describe(_))));
-    talk.session.hold(2);
+    talk.session.hold(2, None);
     assert!(talk.poll().iter().all(|(_, call)| matches!(call, Call::Lease(_))), "fence first");
 }
 
@@ -268,7 +269,7 @@ fn an_operation_is_stopped_by_its_id_whether_the_driver_has_it_or_not() {
 #[test]
 fn work_of_ours_that_nobody_attends_is_told() {
     let mut talk = Talk { session: Session::new("reactor".into(), "workcell".into()), now: 1_000 };
-    talk.session.hold(2);
+    talk.session.hold(2, None);
     let (lease, _) = talk.poll().into_iter().find(|(_, call)| matches!(call, Call::Lease(_))).unwrap();
     talk.answer(lease, Ok(lease_of("journal", 5)));
     let (list, _) = talk.poll().into_iter().find(|(_, call)| matches!(call, Call::List(_))).unwrap();

@@ -3,6 +3,7 @@
 use super::call::{Call, CallId};
 use super::convert;
 use eutectic_core::{Attend, Ended, Report};
+use eutectic_failpoints::mutant;
 use eutectic_proto::instrument::v1 as wire;
 
 /// How long GetOperation waits for news.
@@ -65,17 +66,18 @@ pub(super) enum Wish {
 impl Work {
     pub(super) fn new(attend: Attend) -> Self {
         // Within an epoch this process is the only one that could have sent it.
-        let stage = if attend.dispatch.epoch == attend.epoch { Stage::Fresh } else { Stage::Ask };
+        let own = attend.dispatch.epoch == attend.epoch || mutant("execute_first");
+        let stage = if own { Stage::Fresh } else { Stage::Ask };
         Self {
-            attend,
             stage,
             asking: false,
             ordering: false,
             stopping: false,
-            started: false,
+            started: attend.started,
             seen: 0,
             due_ms: 0,
             failures: 0,
+            attend,
         }
     }
 
@@ -106,7 +108,11 @@ impl Work {
 
     /// The next call, if one is due. Without a lease of this epoch nothing is even asked: fence first.
     pub(super) fn next(&mut self, held: Option<&Held>, leasing: bool, now_ms: u64) -> Option<Call> {
-        let held = held.filter(|held| held.epoch == self.attend.epoch && now_ms >= self.due_ms)?;
+        let held = held.filter(|held| held.epoch == self.attend.epoch && now_ms >= self.due_ms);
+        if held.is_none() && mutant("ask_before_fence") && self.stage == Stage::Ask && !self.asking {
+            return Some(self.get(0));
+        }
+        let held = held?;
         // The lease must be durable before an order is given under it, and must not be changing hands meanwhile.
         let ordered = self.attend.lease.as_ref().is_some_and(|(token, journal)| {
             *token == held.token && *journal == held.journal_id && !leasing && !self.ordering
@@ -117,7 +123,9 @@ impl Work {
             Stage::Ask => Some(self.get(0)),
             Stage::Fresh => ordered.then(|| self.order(held)),
             Stage::Absent(asked) if held.confirmed <= *asked => None,
-            Stage::Absent(_) if held.journal_id == self.attend.dispatch.journal_id => ordered.then(|| self.order(held)),
+            Stage::Absent(_) if held.journal_id == self.attend.dispatch.journal_id || mutant("no_journal_id") => {
+                ordered.then(|| self.order(held))
+            }
             Stage::Absent(_) => {
                 self.forgotten("its driver's journal is a new one and doesn't know the operation");
                 self.next(Some(held), leasing, now_ms)
@@ -135,7 +143,11 @@ impl Work {
             return self.abort(held);
         }
         self.ordering = true;
-        Call::Execute(convert::execute(&self.attend.dispatch, self.attend.seed, held.token))
+        let mut request = convert::execute(&self.attend.dispatch, self.attend.seed, held.token);
+        if mutant("new_key") && self.failures > 0 {
+            request.operation_id.push_str("-again");
+        }
+        Call::Execute(request)
     }
 
     fn abort(&mut self, held: &Held) -> Call {
@@ -173,6 +185,10 @@ impl Work {
         self.seen = self.seen.max(operation.last_sequence);
         let asked = self.attend.abort.is_some();
         let mut ended = convert::ended(operation, &self.attend.dispatch, asked);
+        if ended.is_some() && self.started && !convert::started(operation) {
+            let reason = "its driver says that it never began, and had said before that it did".to_owned();
+            ended = Some(Ended::Unknown { reason });
+        }
         if let Stage::Forgotten(reason) = &self.stage {
             // The new journal's tombstone proves nothing about the old one; anything else means that it knows after all.
             if operation.state() == wire::operation::State::Aborted && !convert::started(operation) {
@@ -198,7 +214,11 @@ impl Work {
         match call {
             Call::Get(_) if fault.reason == "OPERATION_NOT_FOUND" => {
                 // Known to have been accepted, and gone: its journal was wiped or put back to an older state.
-                if self.stage == Stage::Follow {
+                if mutant("ask_before_fence") && self.stage == Stage::Ask {
+                    self.stage = Stage::Over;
+                    return vec![Wish::Report(Report::Ended(convert::never_started()))];
+                }
+                if self.stage == Stage::Follow || self.started {
                     self.forgotten("its driver accepted the operation and has forgotten it");
                 } else if self.stage == Stage::Ask {
                     self.stage = Stage::Absent(id);

@@ -15,6 +15,8 @@ pub fn kind(event: &Event) -> &'static str {
         Event::LeaseTaken { .. } => "lease_taken",
         Event::InstrumentQuarantined { .. } => "instrument_quarantined",
         Event::InstrumentReleased { .. } => "instrument_released",
+        Event::JournalDoubted { .. } => "journal_doubted",
+        Event::JournalAdopted { .. } => "journal_adopted",
         Event::CampaignCreated { .. } => "campaign_created",
         Event::PastAdded { .. } => "past_added",
         Event::CampaignPaused { .. } => "campaign_paused",
@@ -54,6 +56,13 @@ pub fn line(event: &Event) -> String {
         }
         Event::InstrumentQuarantined { instrument, reason, .. } => format!("{instrument} quarantined: {reason}"),
         Event::InstrumentReleased { instrument, by } => format!("{instrument} back in service, by {by}"),
+        Event::JournalDoubted { instrument, epoch, operation } => match operation {
+            Some(operation) => {
+                format!("{instrument}'s driver works on operation {operation}, which this journal never had")
+            }
+            None => format!("{instrument}'s driver has seen epoch {epoch}, which this journal never had"),
+        },
+        Event::JournalAdopted { by, epoch } => format!("the journal stands as it is, says {by}; epoch {epoch}"),
         Event::CampaignCreated { spec, seed, .. } => format!("campaign {} created, seed {seed}", spec.name),
         Event::PastAdded { campaign, rows } => format!("{campaign}: {} past observations", rows.len()),
         Event::CampaignPaused { campaign, by, reason } => format!("{campaign} paused by {by}: {reason}"),

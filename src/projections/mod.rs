@@ -4,4 +4,4 @@ mod line;
 mod waiting;
 
 pub use line::{kind, line, stop};
-pub use waiting::waiting_for;
+pub use waiting::{doubted, waiting_for};

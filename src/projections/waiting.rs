@@ -1,7 +1,7 @@
 //! Why nothing moves, for whoever looks at a campaign that stands still.
 
 use eutectic_core::model::Step;
-use eutectic_core::{Campaign, Instrument, Phase, StepPhase, Workcell};
+use eutectic_core::{Campaign, Doubt, Instrument, InstrumentId, Phase, StepPhase, Workcell};
 
 /// What a campaign waits for, in words; empty where it moves by itself.
 #[must_use]
@@ -10,6 +10,10 @@ pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
     if let Phase::Paused { by, reason } = &campaign.phase {
         reasons.push(format!("paused by {by}: {reason}; `eutectic resume {}` goes on", campaign.spec.name));
     }
+    if let Some(doubt) = &workcell.doubt {
+        reasons.push(doubted(doubt));
+        return reasons;
+    }
     let steps = campaign.spec.steps.iter().filter(|step| pending(campaign, step));
     for step in steps {
         if let Some(reason) = held_up(workcell, step) {
@@ -17,6 +21,16 @@ pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// Why nothing is dispatched while drivers have seen more than the journal holds, in words.
+#[must_use]
+pub fn doubted(doubt: &Doubt) -> String {
+    let drivers = doubt.instruments.iter().map(InstrumentId::as_str).collect::<Vec<_>>().join(", ");
+    format!(
+        "the journal has lost its end: the driver of {drivers} has seen more of this workcell than it holds. Put the newer \
+         journal back, or, if this one is all there is, look at the instruments and then `eutectic doctor adopt`"
+    )
 }
 
 /// Whether an experiment that runs stands before this step.

@@ -231,6 +231,7 @@ impl Driver {
             holder: holder.into(),
             holder_epoch: epoch,
             ttl: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
+            ..Default::default()
         }
     }
 

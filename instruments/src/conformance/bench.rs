@@ -180,6 +180,7 @@ impl Bench {
             holder: holder.to_owned(),
             holder_epoch: epoch,
             ttl: prost_types::Duration::try_from(time).ok(),
+            ..Default::default()
         }
     }
 

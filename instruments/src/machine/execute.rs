@@ -6,6 +6,7 @@ use crate::wire::operation::State;
 use crate::wire::{
     Argument, Capability, ExecuteRequest, ExecuteResponse, Operation, SampleEffect, ValidateOperationResponse,
 };
+use eutectic_failpoints::mutant;
 use std::time::Duration;
 
 /// Bytes of a request hash.
@@ -20,7 +21,8 @@ impl Machine {
         if request.request_hash.len() != HASH_LENGTH {
             return Err(Reason::InvalidRequest.refuse(format!("request_hash must have {HASH_LENGTH} bytes")));
         }
-        if let Some(known) = self.operations.get(&request.operation_id) {
+        let ignored = |known: &OperationRecord| mutant("ignores_key") || known.tombstone && mutant("no_tombstone");
+        if let Some(known) = self.operations.get(&request.operation_id).filter(|known| !ignored(known)) {
             return attach(known, &request);
         }
         let holder = self.check_token(request.fencing_token)?.holder.clone();
@@ -177,7 +179,11 @@ impl Machine {
         self.spend(&capability);
         if let Some(record) = self.operations.get(id) {
             let operation = Box::new(record.operation.clone());
-            self.step.after.push(Effect::Hardware(Hardware::Start { operation, context }));
+            let order = Hardware::Start { operation, context };
+            match mutant("journals_after_start") {
+                true => self.step.at_once.push(order),
+                false => self.step.after.push(Effect::Hardware(order)),
+            }
         }
     }
 

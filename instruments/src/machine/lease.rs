@@ -1,12 +1,17 @@
 //! Leases and fencing tokens: who may give orders.
 
 use super::{Answer, ID_LENGTH_MAX, LeaseRecord, Machine, Now, Reason, RecordKind, Refusal};
-use crate::wire::{AcquireLeaseRequest, Lease, ReleaseLeaseRequest, RenewLeaseRequest};
+use crate::wire::operation::State;
+use crate::wire::{AcquireLeaseRequest, Lease, ReleaseLeaseRequest, RenewLeaseRequest, SampleEffect};
+use eutectic_failpoints::mutant;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Holders whose epochs are kept; a lab has a handful.
 pub const HOLDERS_MAX: usize = 10_000;
+
+/// A holder can't remember a higher token: every lease would have to be taken for ages first.
+const TOKEN_MAX: i64 = 1 << 53;
 
 /// A lease in force.
 #[derive(Clone, Debug)]
@@ -22,10 +27,10 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     held: Option<Held>,
-    /// The highest token ever issued.
+    /// The next token is above this one.
     last_token: i64,
-    /// The highest epoch seen of each holder.
-    epochs: BTreeMap<String, i64>,
+    /// The newest lease of each holder that the journal knows: the highest epoch, and the token.
+    newest: BTreeMap<String, (i64, i64)>,
 }
 
 impl Leases {
@@ -42,10 +47,16 @@ impl Leases {
         self.held.take_if(|held| held.expires <= now).is_some()
     }
 
+    /// Tokens begin above every one that an earlier journal, or this one before it was put back, can have issued: else another
+    /// holder could get the number that an earlier one still believes in.
+    pub(super) fn begin(&mut self, now: prost_types::Timestamp) {
+        let clock_ms = now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanos) / 1_000_000);
+        self.last_token = self.last_token.max(clock_ms.clamp(0, TOKEN_MAX / 2));
+    }
+
     pub(super) fn restore(&mut self, record: LeaseRecord) {
         self.last_token = self.last_token.max(record.fencing_token);
-        let epoch = self.epochs.entry(record.holder).or_insert(record.holder_epoch);
-        *epoch = record.holder_epoch.max(*epoch);
+        self.newest.insert(record.holder, (record.holder_epoch, record.fencing_token));
     }
 }
 
@@ -54,12 +65,12 @@ impl Machine {
         self.check_instrument(&request.instrument)?;
         let ttl = self.check_lease_request(request)?;
         let (holder, epoch) = (&request.holder, request.holder_epoch);
-        let highest = self.leases.epochs.get(holder).copied();
+        let (highest, journaled) = self.leases.newest.get(holder).copied().unzip();
         if let Some(highest) = highest.filter(|highest| *highest > epoch) {
             let words = format!("epoch {epoch} of {holder:?} is over: epoch {highest} was seen");
             return Err(Reason::StaleEpoch.refuse(words).with("highest_epoch", highest));
         }
-        if highest.is_none() && self.leases.epochs.len() >= HOLDERS_MAX {
+        if highest.is_none() && self.leases.newest.len() >= HOLDERS_MAX {
             return Err(Reason::TooManyHolders.refuse(format!("{HOLDERS_MAX} holders are known; start a new journal")));
         }
         if let Some(held) = self.leases.held.as_mut().filter(|held| held.holder == *holder && held.epoch == epoch) {
@@ -67,10 +78,14 @@ impl Machine {
             return self.renewed();
         }
         self.check_free_for(holder)?;
+        // Lost or put back: in either case the holder has seen more of this driver than its journal holds.
+        if request.known_token > journaled.unwrap_or(0) && !mutant("no_known_token") {
+            self.disown(request.known_token);
+        }
         let token = self.leases.last_token + 1;
         let (expires, expire_time) = deadline(self.now, ttl);
         self.leases.last_token = token;
-        self.leases.epochs.insert(holder.clone(), epoch);
+        self.leases.newest.insert(holder.clone(), (epoch, token));
         self.leases.held = Some(Held { holder: holder.clone(), epoch, token, ttl, expires, expire_time });
         self.record(RecordKind::Lease(LeaseRecord {
             holder: holder.clone(),
@@ -78,6 +93,25 @@ impl Machine {
             fencing_token: token,
         }));
         self.lease_answer()
+    }
+
+    /// The journal is an older copy, or a new one: what it says of the time between is not the truth. It gets another name, so
+    /// that nobody takes 'not known' for 'never accepted', and tokens go on above those that were given away.
+    fn disown(&mut self, known_token: i64) {
+        self.leases.last_token = self.leases.last_token.max(known_token);
+        self.leases.held = None;
+        self.journal_id = std::mem::take(&mut self.spare_journal_id);
+        self.identify();
+        // That nothing was done was only concluded from the copy.
+        for id in std::mem::take(&mut self.harmless_at_boot) {
+            let Some(record) = self.operations.get_mut(&id) else { continue };
+            let mut fault = Reason::Interrupted.fault("the journal was put back to an older copy, which can't tell");
+            fault.sample_effect = SampleEffect::Unknown.into();
+            record.operation.state = State::Interrupted.into();
+            record.operation.sample_effect = SampleEffect::Unknown.into();
+            record.operation.fault = Some(fault);
+            self.save(&id);
+        }
     }
 
     pub(super) fn renew_lease(&mut self, request: &RenewLeaseRequest) -> Result<Answer, Refusal> {
@@ -104,7 +138,7 @@ impl Machine {
 
     /// The token is the newest ever issued, whether or not its lease is still in force.
     pub(super) fn check_newest(&self, token: i64) -> Result<(), Refusal> {
-        match token > 0 && token == self.leases.last_token {
+        match token > 0 && (token == self.leases.last_token || mutant("no_fence")) {
             true => Ok(()),
             // The newest token itself isn't told: it is its holder's alone.
             false => Err(Reason::StaleToken.refuse(format!("token {token} is not the one of the newest lease"))),
@@ -124,6 +158,9 @@ impl Machine {
     fn check_lease_request(&self, request: &AcquireLeaseRequest) -> Result<Duration, Refusal> {
         if request.holder.is_empty() || request.holder.len() > ID_LENGTH_MAX {
             return Err(Reason::InvalidRequest.refuse(format!("holder must have 1 to {ID_LENGTH_MAX} bytes")));
+        }
+        if !(0..=TOKEN_MAX).contains(&request.known_token) {
+            return Err(Reason::InvalidRequest.refuse(format!("known_token must be 0 to {TOKEN_MAX}")));
         }
         if request.holder_epoch < 0 {
             return Err(Reason::InvalidRequest.refuse("holder_epoch must not be negative"));

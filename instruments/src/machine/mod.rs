@@ -59,6 +59,10 @@ pub struct Machine {
     rules: Arc<dyn Rules>,
     boot_id: String,
     journal_id: String,
+    /// The journal's next name, should it turn out to be an older copy of itself.
+    spare_journal_id: String,
+    /// What this start found open and ended as harmless.
+    harmless_at_boot: Vec<String>,
     now: Now,
     operations: BTreeMap<String, OperationRecord>,
     /// Ids by ordinal, which is the order of acceptance.

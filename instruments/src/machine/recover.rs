@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct Boot {
     /// Names this start.
     pub boot_id: String,
-    /// Names the journal if it turns out to be empty.
+    /// Names the journal if it turns out to be empty, or an older copy of itself.
     pub new_journal_id: String,
     /// The clocks.
     pub now: Now,
@@ -59,7 +59,9 @@ impl Machine {
         let fresh = records.is_empty();
         let mut machine = Machine {
             boot_id: boot.boot_id,
-            journal_id: boot.new_journal_id,
+            journal_id: boot.new_journal_id.clone(),
+            spare_journal_id: boot.new_journal_id,
+            harmless_at_boot: Vec::new(),
             now: boot.now,
             operations: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -86,13 +88,14 @@ impl Machine {
             true => machine.identify(),
             false => machine.restore(records)?,
         }
+        machine.leases.begin(boot.now.utc);
         machine.settle();
         machine.emit_status();
         let step = machine.finish();
         Ok((machine, step))
     }
 
-    fn identify(&mut self) {
+    pub(super) fn identify(&mut self) {
         let (journal_id, instrument) = (self.journal_id.clone(), self.manifest.instrument().id.clone());
         self.record(RecordKind::Identity(IdentityRecord { journal_id, instrument }));
     }
@@ -129,7 +132,10 @@ impl Machine {
         for id in self.order.values().cloned().collect::<Vec<_>>() {
             let Some(record) = self.operations.get(&id) else { continue };
             match record.operation.state() {
-                State::Accepted => self.never_started(&id, "the driver restarted before it started"),
+                State::Accepted => {
+                    self.never_started(&id, "the driver restarted before it started");
+                    self.harmless_at_boot.push(id);
+                }
                 State::Running | State::Held | State::Aborting => self.settle_running(&id),
                 State::Unspecified | State::Succeeded | State::Failed | State::Aborted | State::Interrupted => {
                     self.forget_old_results(&id);
@@ -149,6 +155,9 @@ impl Machine {
                 self.step.after.push(Effect::Hardware(Hardware::Probe(operation)));
             }
             false => self.interrupted(id),
+        }
+        if self.operation(id).is_some_and(|it| it.state() == State::Failed) {
+            self.harmless_at_boot.push(id.to_owned());
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Answer, Effect, HaltRecord, Hardware, Machine, OperationRecord, Reas
 use crate::wire::execute_request::LeaseLossPolicy;
 use crate::wire::operation::State;
 use crate::wire::{AbortOperationRequest, ClearHaltRequest, HaltRequest, Operation, SampleEffect};
+use eutectic_failpoints::mutant;
 
 /// Words of a person or a program that are journaled are cut off here, in bytes.
 const WORDS_LENGTH_MAX: usize = 4096;
@@ -158,7 +159,7 @@ impl Machine {
         if !self.is_halted() {
             return Err(Reason::NotHalted.refuse("the instrument is not halted"));
         }
-        if request.halt_id != self.halt.halt_id {
+        if request.halt_id != self.halt.halt_id && !mutant("clear_without_halt_id") {
             let words = format!("halt {:?} is not in force, {:?} is", request.halt_id, self.halt.halt_id);
             return Err(Reason::StaleHalt.refuse(words).with("halt_id", &self.halt.halt_id));
         }

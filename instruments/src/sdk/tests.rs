@@ -71,6 +71,7 @@ async fn client(served: &Served) -> (InstrumentServiceClient<Channel>, i64) {
         holder: "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee".into(),
         holder_epoch: 1,
         ttl: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
+        ..Default::default()
     };
     let token = client.acquire_lease(lease).await.unwrap().into_inner().lease.unwrap().fencing_token;
     (client, token)

@@ -8,7 +8,7 @@ use crate::state::{Campaign, Experiment, Phase, StepPhase, StepState, Workcell};
 use crate::time::Time;
 
 /// Operations for one step, when each failed without harm and asked to be tried again.
-pub(super) const MAX_ATTEMPTS: u32 = 3;
+pub(crate) const MAX_ATTEMPTS: u32 = 3;
 
 /// What follows for one experiment that runs.
 pub(super) fn next(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, now: Time) -> Vec<Event> {

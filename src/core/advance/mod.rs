@@ -7,6 +7,8 @@ mod campaign;
 mod dispatch;
 mod experiment;
 
+pub(crate) use experiment::MAX_ATTEMPTS;
+
 use crate::event::Event;
 use crate::state::{Phase, Workcell};
 use crate::time::Time;

@@ -3,6 +3,7 @@
 mod campaign;
 mod experiment;
 mod instrument;
+mod journal;
 mod plan;
 
 use crate::command::Command;
@@ -22,6 +23,10 @@ pub(crate) fn decide(workcell: &Workcell, command: Command) -> Result<Vec<Event>
             instrument::take_lease(workcell, instrument, epoch, journal_id, token)
         }
         Command::ReleaseInstrument { instrument, by } => instrument::release(workcell, instrument, by),
+        Command::DoubtJournal { instrument, epoch, operation } => {
+            Ok(journal::doubt(workcell, instrument, epoch, operation))
+        }
+        Command::AdoptJournal { by } => journal::adopt(workcell, by),
         Command::ReportOperation { operation, report } => instrument::report(workcell, operation, report),
         Command::AddCampaign { spec, digest, source, seed } => campaign::add(workcell, *spec, digest, source, seed),
         Command::PauseCampaign { campaign, by } => campaign::pause(workcell, campaign, by),

@@ -36,10 +36,12 @@ fn kind(event: &Event) -> usize {
         Event::ObservationRecorded { .. } => 24,
         Event::ExperimentFailed { .. } => 25,
         Event::RequestRejected { .. } => 26,
+        Event::JournalDoubted { .. } => 27,
+        Event::JournalAdopted { .. } => 28,
     }
 }
 
-const KINDS: usize = 27;
+const KINDS: usize = 29;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {

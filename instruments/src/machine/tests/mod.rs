@@ -262,7 +262,7 @@ impl Bench {
 fn open(manifest: &Manifest, journal: &mut MemoryJournal, now: Now, boots: u64) -> (Machine, Step) {
     let boot = Boot {
         boot_id: format!("boot-{boots}"),
-        new_journal_id: "journal".to_owned(),
+        new_journal_id: format!("journal-{boots}"),
         now,
         status: StatusReport::default(),
     };
@@ -276,6 +276,7 @@ pub(super) fn acquire(holder: &str, holder_epoch: i64) -> Call {
         holder: holder.to_owned(),
         holder_epoch,
         ttl,
+        ..AcquireLeaseRequest::default()
     })
 }
 

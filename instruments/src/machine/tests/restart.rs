@@ -124,3 +124,41 @@ fn a_journal_of_another_instrument_is_refused() {
     let headless = vec![RecordKind::SequencesReserved(3).into()];
     assert_eq!(Machine::open(other, Arc::new(OvenRules), headless, boot).err(), Some(OpenError::NoIdentity));
 }
+
+/// Whoever remembers a lease that the journal doesn't know has seen a newer one.
+fn acquire_remembering(epoch: i64, lease: &Lease) -> Call {
+    let Call::AcquireLease(request) = acquire(HOLDER, epoch) else { panic!("another call") };
+    Call::AcquireLease(AcquireLeaseRequest { known_token: lease.fencing_token, ..request })
+}
+
+#[test]
+fn a_journal_put_back_to_an_older_copy_is_told_apart_and_proves_nothing_any_more() {
+    let mut bench = Bench::with(manifest(1, 1).with_point_of_no_return("oven.seal"));
+    let token = bench.lease();
+    bench.execute(ID, token).unwrap();
+    bench.execute(OTHER_ID, token).unwrap();
+    let copy = bench.journal.load().unwrap();
+    bench.succeed(ID);
+    bench.restart();
+    let lease = bench.lease_as(HOLDER, 2).unwrap();
+    bench.execute(THIRD_ID, lease.fencing_token).unwrap();
+    assert_eq!(bench.starts, [ID, OTHER_ID, THIRD_ID]);
+
+    bench.journal = MemoryJournal::default();
+    bench.journal.append(&copy).unwrap();
+    bench.restart();
+    assert_eq!(bench.operation(OTHER_ID).fault.as_ref().unwrap().reason, "NEVER_STARTED", "the copy says so");
+    let Answer::Lease(again) = bench.call(acquire_remembering(3, &lease)).unwrap() else { panic!("another answer") };
+    assert_ne!(again.journal_id, lease.journal_id);
+    assert!(again.fencing_token > lease.fencing_token);
+    assert_eq!(
+        (bench.state(OTHER_ID), bench.operation(OTHER_ID).sample_effect()),
+        (State::Interrupted, SampleEffect::Unknown)
+    );
+    assert_eq!(bench.execute(THIRD_ID, lease.fencing_token).unwrap_err().reason, Reason::StaleToken);
+    // It stays so, and a holder that remembers it well changes nothing.
+    bench.restart();
+    assert_eq!(bench.state(OTHER_ID), State::Interrupted);
+    let Answer::Lease(later) = bench.call(acquire_remembering(4, &again)).unwrap() else { panic!("another answer") };
+    assert_eq!(later.journal_id, again.journal_id);
+}

@@ -1,8 +1,7 @@
 //! An orchestrator's process: the production step and sessions, and what a crash of it loses.
 
-use super::world::Mutant;
 use eutectic::engine::{Change, Performing, Step};
-use eutectic::gateway::{GatewayReport, Session};
+use eutectic::gateway::Session;
 use eutectic::journal::MemoryJournal;
 use eutectic::planning;
 use eutectic_core::{Command, Effect, EffectKey, InstrumentId, PlanAnswer, Reply, Request, RequestId, Time};
@@ -12,31 +11,30 @@ pub(crate) struct Process {
     pub(crate) step: Step,
     performing: Performing,
     pub(crate) sessions: BTreeMap<InstrumentId, Session>,
-    mutant: Mutant,
 }
 
 /// The process has ended: its journal did not say whether it stored what was appended.
 pub(crate) struct Died;
 
 impl Process {
-    pub(crate) fn start(journal: &MemoryJournal, instruments: &[&str], mutant: Mutant) -> Self {
+    pub(crate) fn start(journal: &MemoryJournal, instruments: &[&str]) -> Self {
         let step = Step::open(Box::new(journal.clone()), "simulated").unwrap();
         let session = |name: &&str| {
             let instrument = InstrumentId::new(*name);
             (instrument.clone(), Session::new(instrument, step.journal_workcell().to_owned()))
         };
         let sessions = instruments.iter().map(session).collect();
-        Self { step, performing: Performing::default(), sessions, mutant }
+        Self { step, performing: Performing::default(), sessions }
     }
 
     /// By the engine's one door. Returns the plans that are owed now, as commands that answer them.
     pub(crate) fn take(
         &mut self,
-        now_ms: u64,
+        wall_ms: i64,
         id: Option<&str>,
         command: Command,
     ) -> Result<(Reply, Vec<Command>), Died> {
-        let now = Time(i64::try_from(now_ms).unwrap());
+        let now = Time(wall_ms);
         let request = Request { id: id.map(RequestId::new), command };
         let batch = self.step.take(now, vec![request]).map_err(|_| Died)?;
         let mut plans = Vec::new();
@@ -50,21 +48,11 @@ impl Process {
 
     fn change(&mut self, change: Change) -> Option<Command> {
         match change {
-            Change::Owed(_, Effect::Hold { instrument, epoch }) => {
-                self.sessions.get_mut(&instrument).unwrap().hold(epoch);
+            Change::Owed(_, Effect::Hold { instrument, epoch, known }) => {
+                self.sessions.get_mut(&instrument).unwrap().hold(epoch, known);
             }
             Change::Owed(_, Effect::Attend(attend)) => {
-                let mut attend = *attend;
-                match self.mutant {
-                    Mutant::SendsAgainUnasked => attend.dispatch.epoch = attend.epoch,
-                    Mutant::IgnoresJournalId => {
-                        if let Some((_, journal_id)) = &attend.lease {
-                            attend.dispatch.journal_id.clone_from(journal_id);
-                        }
-                    }
-                    Mutant::None | Mutant::StartsTwice => {}
-                }
-                self.sessions.get_mut(&attend.dispatch.instrument).unwrap().attend(attend);
+                self.sessions.get_mut(&attend.dispatch.instrument).unwrap().attend(*attend);
             }
             Change::Owed(_, Effect::Plan(order)) => {
                 let campaign = &self.step.workcell().campaigns[&order.campaign];
@@ -82,18 +70,5 @@ impl Process {
             Change::Settled(EffectKey::Hold(_) | EffectKey::Plan(..)) => {}
         }
         None
-    }
-}
-
-pub(crate) fn command(report: GatewayReport) -> Option<Command> {
-    match report {
-        GatewayReport::Described { instrument, description } => {
-            Some(Command::DescribeInstrument { instrument, description })
-        }
-        GatewayReport::Leased { instrument, epoch, journal_id, token } => {
-            Some(Command::TakeLease { instrument, epoch, journal_id, token })
-        }
-        GatewayReport::Operation { operation, report } => Some(Command::ReportOperation { operation, report }),
-        GatewayReport::Foreign { .. } => None,
     }
 }

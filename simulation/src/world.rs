@@ -1,10 +1,11 @@
-//! Clock, network, crashes, and the person who comes by.
+//! Clock, network and disk; what happens, in which order.
 
 use super::driver::{Driver, Shared};
 use super::lab::{METER, MIXER, campaign};
-use super::process::{Died, Process, command};
+use super::process::{Died, Process};
+use super::weather::{Counts, Kind, Weather};
 use eutectic::gateway::{Action, Answer, Call, CallError, CallId};
-use eutectic::journal::{AppendFault, MemoryJournal};
+use eutectic::journal::{AppendFault, Journal as _, MemoryJournal};
 use eutectic_core::{Command, InstrumentId, Phase, Recorded};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -19,48 +20,8 @@ const TICK_MS: u64 = 50;
 const CALL_TIMEOUT_MS: u64 = 3_000;
 /// The same for a call that waits for news.
 const WAIT_TIMEOUT_MS: u64 = 25_000;
-
-/// What is wrong with the code under test, on purpose.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Mutant {
-    None,
-    StartsTwice,
-    SendsAgainUnasked,
-    IgnoresJournalId,
-}
-
-/// How often each kind of trouble was met.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) process_crashes: u64,
-    pub(crate) append_faults: u64,
-    pub(crate) driver_crashes: u64,
-    pub(crate) wiped: u64,
-    pub(crate) lost: u64,
-    pub(crate) partitions: u64,
-    pub(crate) releases: u64,
-    pub(crate) starts: u64,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.process_crashes += other.process_crashes;
-        self.append_faults += other.append_faults;
-        self.driver_crashes += other.driver_crashes;
-        self.wiped += other.wiped;
-        self.lost += other.lost;
-        self.partitions += other.partitions;
-        self.releases += other.releases;
-        self.starts += other.starts;
-    }
-
-    pub(crate) fn all_met(&self) -> bool {
-        let Self { process_crashes, append_faults, driver_crashes, wiped, lost, partitions, releases, starts } = self;
-        [process_crashes, append_faults, driver_crashes, wiped, lost, partitions, releases, starts]
-            .iter()
-            .all(|count| **count >= 10)
-    }
-}
+/// The longest that a dead process stays away: longer than a lease.
+const AWAY_MS: u64 = 25_000;
 
 /// Where an answer goes: to this call of this process's session.
 #[derive(Clone, Debug)]
@@ -70,74 +31,79 @@ pub(crate) struct Reply {
     call: CallId,
 }
 
-enum Delivery {
+pub(crate) enum Delivery {
     ToDriver(Reply, Box<Call>),
     ToProcess(Reply, Result<Answer, CallError>),
     Plan(u64, Command),
     StartProcess,
     StartDriver(InstrumentId),
+    /// A person clears the halt that they have seen.
+    Clear(InstrumentId, String),
+    /// A person looks whether the halt that they asked for was heard.
+    Look(InstrumentId),
 }
 
-/// How bad it gets; drawn for each history, so that calm and stormy ones are both met.
-struct Weather {
-    loss: f64,
-    delay_ms: u64,
-    process_crash: f64,
-    append_fault: f64,
-    driver_crash: f64,
-    wipe: f64,
-    partition: f64,
+/// An entry of the log, and when it was there first. It stays here whatever becomes of the log.
+pub(crate) struct Witnessed {
+    pub(crate) happening: u64,
+    pub(crate) recorded: Recorded,
 }
 
 pub(crate) struct World {
-    rng: ChaCha8Rng,
+    pub(crate) rng: ChaCha8Rng,
     pub(crate) now_ms: u64,
+    /// The number of what happens now.
+    pub(crate) happening: u64,
     pub(crate) journal: MemoryJournal,
     pub(crate) process: Option<Process>,
     process_number: u64,
     pub(crate) drivers: BTreeMap<InstrumentId, Driver>,
     vials: BTreeMap<String, f64>,
     line: BTreeMap<(u64, u64), Delivery>,
-    delivered: u64,
-    weather: Weather,
-    cut_until_ms: BTreeMap<InstrumentId, u64>,
+    sent: u64,
+    pub(crate) weather: Weather,
+    pub(crate) cut_until_ms: BTreeMap<InstrumentId, u64>,
+    /// How far the orchestrator's clock is off.
+    pub(crate) clock_off_ms: i64,
     in_flight: u32,
     experiments: u32,
-    mutant: Mutant,
+    starts_twice: bool,
+    pub(crate) witnessed: Vec<Witnessed>,
+    seen: u64,
+    pub(crate) lost_dispatches: u64,
+    /// Whether to tell what happens as it happens.
+    trace: bool,
     pub(crate) counts: Counts,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, mutant: Mutant) -> Self {
+    pub(crate) fn new(seed: u64, starts_twice: bool, trace: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut upto = |highest: f64| if rng.random_bool(0.5) { rng.random_range(0.0..highest) } else { 0.0 };
-        let weather = Weather {
-            loss: upto(0.15),
-            delay_ms: if upto(1.0) > 0.0 { 2_000 } else { 20 },
-            process_crash: upto(0.02),
-            append_fault: upto(0.02),
-            driver_crash: upto(0.02),
-            wipe: upto(0.5),
-            partition: upto(0.01),
-        };
+        let weather = Weather::draw(&mut rng);
         let exact = rng.random_bool(0.5);
-        let drivers = [MIXER, METER].map(|name| (InstrumentId::new(name), Driver::new(name, exact, mutant)));
+        let drivers = [MIXER, METER].map(|name| (InstrumentId::new(name), Driver::new(name, exact)));
         let (in_flight, experiments) = (rng.random_range(1..=3), rng.random_range(3..=6));
         let mut world = Self {
             rng,
             now_ms: 0,
+            happening: 0,
             journal: MemoryJournal::of("workcell-simulated"),
             process: None,
             process_number: 0,
             drivers: drivers.into(),
             vials: BTreeMap::new(),
             line: BTreeMap::new(),
-            delivered: 0,
+            sent: 0,
             weather,
             cut_until_ms: BTreeMap::new(),
+            clock_off_ms: 0,
             in_flight,
             experiments,
-            mutant,
+            starts_twice,
+            witnessed: Vec::new(),
+            seen: 0,
+            lost_dispatches: 0,
+            trace,
             counts: Counts::default(),
         };
         world.send(0, Delivery::StartProcess);
@@ -147,22 +113,33 @@ impl World {
         world
     }
 
-    fn send(&mut self, delay_ms: u64, delivery: Delivery) {
-        self.delivered += 1;
-        self.line.insert((self.now_ms + delay_ms, self.delivered), delivery);
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            eprintln!("{:>7} ms  {}", self.now_ms, what());
+        }
     }
 
-    fn stormy(&self) -> bool {
+    pub(crate) fn count(&mut self, kind: Kind) {
+        *self.counts.of(kind) += 1;
+    }
+
+    pub(crate) fn send(&mut self, delay_ms: u64, delivery: Delivery) {
+        self.sent += 1;
+        self.line.insert((self.now_ms + delay_ms, self.sent), delivery);
+    }
+
+    pub(crate) fn stormy(&self) -> bool {
         self.now_ms < HEAL_MS
     }
 
-    fn happens(&mut self, chance: f64) -> bool {
+    pub(crate) fn happens(&mut self, chance: f64) -> bool {
         self.stormy() && chance > 0.0 && self.rng.random_bool(chance)
     }
 
     pub(crate) fn play(&mut self) {
         let mut tick = 0;
         while self.now_ms < END_MS && !self.over() {
+            self.happening += 1;
             match self.line.first_key_value().map(|((at, _), _)| *at) {
                 Some(at) if at <= tick => {
                     let ((at, _), delivery) = self.line.pop_first().unwrap();
@@ -175,40 +152,52 @@ impl World {
                     self.tick();
                 }
             }
+            self.witness();
         }
-        self.counts.driver_crashes = self.drivers.values().map(|it| it.crashes).sum();
-        self.counts.wiped = self.drivers.values().map(|it| it.wiped).sum();
-        self.counts.starts = self.drivers.values().map(|it| it.hardware.starts.len() as u64).sum();
+        let sum = |count: fn(&Driver) -> u64| self.drivers.values().map(count).sum();
+        let sums: [(Kind, u64); 4] = [
+            (Kind::DriverCrashes, sum(|it| it.crashes)),
+            (Kind::Wiped, sum(|it| it.wiped)),
+            (Kind::PutBack, sum(|it| it.put_back)),
+            (Kind::Starts, sum(|it| it.hardware.starts.len() as u64)),
+        ];
+        sums.into_iter().for_each(|(kind, sum)| *self.counts.of(kind) = sum);
+    }
+
+    /// Takes down what has come into the log.
+    fn witness(&mut self) {
+        while self.seen < self.journal.head().seq {
+            for entry in self.journal.read(self.seen + 1, usize::MAX).unwrap() {
+                self.seen = entry.seq;
+                let recorded: Recorded = serde_json::from_slice(&entry.payload).unwrap();
+                self.tell(|| format!("log {}: {}", entry.seq, eutectic::projections::line(&recorded.event)));
+                self.witnessed.push(Witnessed { happening: self.happening, recorded });
+            }
+        }
     }
 
     fn over(&self) -> bool {
         self.process.as_ref().is_some_and(|process| {
-            let workcell = process.step.workcell();
-            workcell.campaigns.values().any(|it| matches!(it.phase, Phase::Ended(_)))
-                && workcell.campaigns.values().all(|it| matches!(it.phase, Phase::Ended(_)))
+            let campaigns = &process.step.workcell().campaigns;
+            !campaigns.is_empty() && campaigns.values().all(|it| matches!(it.phase, Phase::Ended(_)))
         })
     }
 
     fn tick(&mut self) {
         for name in self.drivers.keys().cloned().collect::<Vec<_>>() {
-            let crash = self.weather.driver_crash;
-            if self.drivers[&name].lives() && self.happens(crash / 4.0) {
-                self.with_driver(&name, false, |driver, _| driver.crash());
-            }
+            self.trouble(&name);
             self.with_driver(&name, false, Driver::tick);
-            let partition = self.weather.partition;
-            if self.happens(partition) {
-                self.counts.partitions += 1;
-                let until = self.now_ms + self.rng.random_range(500..20_000);
-                self.cut_until_ms.insert(name, until);
-            }
         }
-        let (crash, fault) = (self.weather.process_crash, self.weather.append_fault);
+        let (crash, fault, step) = (self.weather.process_crash, self.weather.append_fault, self.weather.clock_step);
+        if self.happens(step) {
+            self.count(Kind::ClockSteps);
+            self.clock_off_ms += self.rng.random_range(-3_600_000..3_600_000);
+        }
         if self.process.is_some() && self.happens(crash) {
             return self.process_ends();
         }
         if self.happens(fault) {
-            self.counts.append_faults += 1;
+            self.count(Kind::AppendFaults);
             let stored = self.rng.random_bool(0.5);
             self.journal.fail_next_append(if stored { AppendFault::Stored } else { AppendFault::Cut });
         }
@@ -218,16 +207,19 @@ impl World {
     }
 
     fn process_ends(&mut self) {
-        self.counts.process_crashes += 1;
+        self.tell(|| "the orchestrator dies".to_owned());
+        self.count(Kind::ProcessCrashes);
         self.process = None;
-        let pause = self.rng.random_range(10..10_000);
+        let away = if self.rng.random_bool(0.2) { AWAY_MS } else { AWAY_MS / 5 };
+        let pause = self.rng.random_range(10..away);
         self.send(pause, Delivery::StartProcess);
     }
 
     /// By the door. A process whose journal failed it has ended.
-    fn command(&mut self, id: Option<&str>, command: Command) {
+    pub(crate) fn command(&mut self, id: Option<&str>, command: Command) {
+        let wall_ms = 10_000_000 + i64::try_from(self.now_ms).unwrap() + self.clock_off_ms;
         let Some(process) = &mut self.process else { return };
-        match process.take(self.now_ms, id, command) {
+        match process.take(wall_ms, id, command) {
             Err(Died) => self.process_ends(),
             Ok((_, plans)) => {
                 for plan in plans {
@@ -235,23 +227,6 @@ impl World {
                     self.send(delay, Delivery::Plan(self.process_number, plan));
                 }
             }
-        }
-    }
-
-    /// Looks after what waits for a person, once the storm is over.
-    fn person(&mut self) {
-        let Some(process) = self.process.as_ref().filter(|_| !self.stormy()) else { return };
-        let workcell = process.step.workcell();
-        let out = workcell.instruments.iter().filter(|(_, it)| it.quarantined.is_some() && it.running.is_empty());
-        let releases: Vec<_> = out.map(|(name, _)| name.clone()).collect();
-        let paused = workcell.campaigns.values().filter(|it| matches!(it.phase, Phase::Paused { .. }));
-        let paused: Vec<_> = paused.map(|it| it.spec.name.clone()).collect();
-        for instrument in releases {
-            self.counts.releases += 1;
-            self.command(None, Command::ReleaseInstrument { instrument, by: "Kim".to_owned() });
-        }
-        for campaign in paused {
-            self.command(None, Command::ResumeCampaign { campaign, by: "Kim".to_owned() });
         }
     }
 
@@ -267,11 +242,7 @@ impl World {
     fn act(&mut self, actions: Vec<(InstrumentId, Action)>) {
         for (instrument, action) in actions {
             match action {
-                Action::Report(report) => {
-                    if let Some(command) = command(*report) {
-                        self.command(None, command);
-                    }
-                }
+                Action::Report(report) => self.command(None, (*report).into()),
                 Action::Call(call, request) => {
                     let reply = Reply { process: self.process_number, instrument, call };
                     let waits = matches!(&*request, Call::Get(it) if it.wait.is_some_and(|it| it.seconds > 0));
@@ -294,14 +265,15 @@ impl World {
         };
         let cut = self.stormy() && self.cut_until_ms.get(instrument).is_some_and(|until| *until > self.now_ms);
         if cut || self.happens(loss) {
-            self.counts.lost += 1;
-            return;
+            self.tell(|| format!("lost: {}", said(&delivery)));
+            return self.count(Kind::Lost);
         }
         let slowest = if self.stormy() { self.weather.delay_ms } else { 20 };
         if let Delivery::ToDriver(reply, call) = &delivery
             && self.happens(loss)
         {
             // A request that the network delivers twice, the second time much later.
+            self.count(Kind::Doubled);
             let late = self.rng.random_range(1..10_000);
             self.send(late, Delivery::ToDriver(reply.clone(), call.clone()));
         }
@@ -312,16 +284,12 @@ impl World {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::StartProcess => self.start_process(),
-            Delivery::StartDriver(name) => {
-                let wipe = self.weather.wipe / 4.0;
-                let starts = self.drivers[&name].crashes > 0;
-                if starts && self.happens(wipe) {
-                    self.drivers.get_mut(&name).unwrap().wipe();
-                }
-                self.with_driver(&name, true, Driver::start);
-            }
+            Delivery::StartDriver(name) => self.start_driver(&name),
+            Delivery::Clear(name, halt_id) => self.clear(name, halt_id),
+            Delivery::Look(name) => self.look(name),
             Delivery::ToDriver(reply, call) => {
                 let name = reply.instrument.clone();
+                self.tell(|| format!("{name} hears {}", called(&call)));
                 self.with_driver(&name, false, |driver, shared| driver.call(reply, *call, shared));
             }
             Delivery::ToProcess(reply, outcome) => {
@@ -344,10 +312,42 @@ impl World {
         }
     }
 
+    fn start_driver(&mut self, name: &InstrumentId) {
+        let (wipe, put_back) = (self.weather.wipe, self.weather.put_back);
+        if self.drivers[name].crashes > 0 {
+            let (wiped, put_back) = (self.happens(wipe), self.happens(put_back));
+            let driver = self.drivers.get_mut(name).unwrap();
+            if wiped {
+                driver.wipe();
+            } else if put_back && driver.put_back(&mut self.rng) {
+                self.tell(|| format!("the journal of {name}'s driver is put back to a copy"));
+                // An old halt may have come back with it.
+                self.send(500, Delivery::Look(name.clone()));
+            }
+            self.tell(|| format!("{name}'s driver starts{}", if wiped { ", its journal gone" } else { "" }));
+        }
+        self.with_driver(name, true, Driver::start);
+    }
+
     /// As `eutectic run` does each time.
     fn start_process(&mut self) {
+        let roll_back = self.weather.roll_back;
+        let head = self.journal.head().seq;
+        if head > 2 && self.happens(roll_back) {
+            self.count(Kind::RolledBack);
+            let seq = self.rng.random_range(1..head);
+            let lost = usize::try_from(head - seq).unwrap();
+            let lost = self.witnessed.iter().rev().take(lost);
+            let dispatches =
+                lost.filter(|it| matches!(it.recorded.event, eutectic_core::Event::OperationDispatched(_)));
+            self.lost_dispatches += dispatches.count() as u64;
+            self.journal.put_back(seq);
+            self.seen = seq;
+            self.tell(|| format!("the log is put back to entry {seq}"));
+        }
         self.process_number += 1;
-        self.process = Some(Process::start(&self.journal, &[MIXER, METER], self.mutant));
+        self.tell(|| "the orchestrator starts".to_owned());
+        self.process = Some(Process::start(&self.journal, &[MIXER, METER]));
         let instruments = vec![InstrumentId::new(MIXER), InstrumentId::new(METER)];
         self.command(None, Command::SetLab { instruments });
         let spec = Box::new(campaign(self.in_flight, self.experiments));
@@ -356,38 +356,67 @@ impl World {
         self.poll();
     }
 
-    fn with_driver(&mut self, name: &InstrumentId, starting: bool, act: impl FnOnce(&mut Driver, &mut Shared<'_>)) {
+    pub(crate) fn with_driver<T>(
+        &mut self,
+        name: &InstrumentId,
+        starting: bool,
+        act: impl FnOnce(&mut Driver, &mut Shared<'_>) -> T,
+    ) -> T {
         let crash_rate = if self.stormy() { self.weather.driver_crash } else { 0.0 };
         let driver = self.drivers.get_mut(name).unwrap();
-        let lived = driver.lives();
-        let (now_ms, rng, vials) = (self.now_ms, &mut self.rng, &mut self.vials);
-        let mut shared = Shared { now_ms, rng, crash_rate, vials, replies: Vec::new() };
-        act(driver, &mut shared);
+        let (lived, before) = (driver.lives(), driver.hardware.starts.len());
+        let mut shared = Shared {
+            now_ms: self.now_ms,
+            happening: self.happening,
+            rng: &mut self.rng,
+            crash_rate,
+            starts_twice: self.starts_twice,
+            vials: &mut self.vials,
+            replies: Vec::new(),
+        };
+        let result = act(driver, &mut shared);
         let replies = shared.replies;
-        if !driver.lives() && (lived || starting) {
+        let (lives, starts) = (driver.lives(), driver.hardware.starts.len() - before);
+        if starts > 0 {
+            self.tell(|| format!("{name} STARTS {}", self.drivers[name].hardware.starts[before].operation));
+        }
+        if !lives && (lived || starting) {
+            self.tell(|| format!("{name}'s driver dies"));
             let pause = self.rng.random_range(10..8_000);
             self.send(pause, Delivery::StartDriver(name.clone()));
         }
         for (reply, outcome) in replies {
             self.travel(Delivery::ToProcess(reply, outcome));
         }
+        result
     }
 
     /// The whole log, read as a stranger would.
     pub(crate) fn log(&self) -> Vec<Recorded> {
-        use eutectic::journal::Journal as _;
         let entries = self.journal.read(1, usize::MAX).unwrap();
         entries.iter().map(|entry| serde_json::from_slice(&entry.payload).unwrap()).collect()
     }
+}
 
-    pub(crate) fn print_log(&self) {
-        for recorded in self.log() {
-            println!("{}", serde_json::to_string(&recorded).unwrap());
-        }
-        for driver in self.drivers.values() {
-            for start in &driver.hardware.starts {
-                println!("{} ms: {} starts {} {:?}", start.at_ms, driver.name, start.operation, start.campaign_step);
-            }
-        }
+fn called(call: &Call) -> String {
+    match call {
+        Call::Describe(_) => "Describe".to_owned(),
+        Call::Lease(it) => format!("Lease for epoch {}", it.holder_epoch),
+        Call::List(_) => "List".to_owned(),
+        Call::Execute(it) => format!("Execute {} with token {}", it.operation_id, it.fencing_token),
+        Call::Get(it) => format!("Get {}", it.operation_id),
+        Call::Abort(it) => format!("Abort {}", it.operation_id),
+    }
+}
+
+fn said(delivery: &Delivery) -> String {
+    match delivery {
+        Delivery::ToDriver(reply, call) => format!("{} for {}", called(call), reply.instrument),
+        Delivery::ToProcess(reply, _) => format!("an answer of {}", reply.instrument),
+        Delivery::Plan(..)
+        | Delivery::StartProcess
+        | Delivery::StartDriver(_)
+        | Delivery::Clear(..)
+        | Delivery::Look(_) => String::new(),
     }
 }
