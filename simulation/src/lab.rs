@@ -13,6 +13,7 @@ use wire::field_spec::Domain as FieldDomain;
 
 pub(crate) const MIXER: &str = "mixer";
 pub(crate) const METER: &str = "meter";
+pub(crate) const CAMPAIGN: &str = "simulated";
 
 /// What the meter shows without noise.
 pub(crate) fn truth(x: f64) -> f64 {
@@ -30,7 +31,7 @@ pub(crate) fn campaign(in_flight: u32, experiments: u32) -> CampaignSpec {
     let sample = Binding::Output { step: StepName::new("mix"), output: "sample".to_owned() };
     let output = Leaf::Output { step: "measure".to_owned(), output: "y".to_owned() };
     CampaignSpec {
-        name: CampaignName::new("simulated"),
+        name: CampaignName::new(CAMPAIGN),
         parameters: vec![Parameter {
             name: "x".to_owned(),
             domain: Domain::Real { low: 0.0, high: 1.0, log: false },

@@ -1,8 +1,9 @@
 //! What comes from outside: crashes, cut lines, people who halt and clear, another holder, the person who looks after things.
 
+use super::lab::CAMPAIGN;
 use super::weather::Kind;
 use super::world::{Delivery, World};
-use eutectic_core::{Command, InstrumentId, Phase};
+use eutectic_core::{CampaignName, Command, InstrumentId, Phase};
 use eutectic_instruments::machine::{Answer, Call};
 use eutectic_instruments::wire;
 use rand::RngExt as _;
@@ -102,8 +103,13 @@ impl World {
         }
     }
 
-    /// Looks after what waits for a person, once the storm is over.
+    /// Aborts the campaign on a whim, and looks after what waits for a person once the storm is over.
     pub(crate) fn person(&mut self) {
+        let abort = self.weather.abort;
+        if self.process.is_some() && self.happens(abort) {
+            self.count(Kind::Aborts);
+            self.command(None, Command::AbortCampaign { campaign: CampaignName::new(CAMPAIGN), by: "Kim".to_owned() });
+        }
         let Some(process) = self.process.as_ref().filter(|_| !self.stormy()) else { return };
         let workcell = process.step.workcell();
         let out = workcell.instruments.iter().filter(|(_, it)| it.quarantined.is_some() && it.running.is_empty());

@@ -18,6 +18,7 @@ pub(crate) struct Weather {
     pub(crate) halt: f64,
     pub(crate) borrow: f64,
     pub(crate) clock_step: f64,
+    pub(crate) abort: f64,
 }
 
 impl Weather {
@@ -36,6 +37,7 @@ impl Weather {
             halt: upto(0.005),
             borrow: upto(0.03),
             clock_step: upto(0.01),
+            abort: upto(0.002),
         };
         // Who is left when both have lost their memory? Nobody could tell what happened, so it is one or the other.
         if rng.random_bool(0.7) {
@@ -69,6 +71,7 @@ pub(crate) enum Kind {
     StaleClears,
     Borrowed,
     ClockSteps,
+    Aborts,
     Quarantines,
     Releases,
     Adoptions,
@@ -76,7 +79,7 @@ pub(crate) enum Kind {
 
 impl Counts {
     /// What is counted, in words.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "physical starts",
         "orchestrator crashes",
         "failed appends",
@@ -91,6 +94,7 @@ impl Counts {
         "clears of an older halt",
         "instruments borrowed by another holder",
         "clock steps",
+        "campaigns aborted by a person",
         "quarantines",
         "releases by a person",
         "adoptions by a person",

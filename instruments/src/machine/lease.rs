@@ -27,8 +27,10 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     held: Option<Held>,
-    /// The next token is above this one.
+    /// The newest token ever issued, as far as the journal knows.
     last_token: i64,
+    /// The next token is above this one, too.
+    floor: i64,
     /// The newest lease of each holder that the journal knows: the highest epoch, and the token.
     newest: BTreeMap<String, (i64, i64)>,
 }
@@ -51,7 +53,7 @@ impl Leases {
     /// holder could get the number that an earlier one still believes in.
     pub(super) fn begin(&mut self, now: prost_types::Timestamp) {
         let clock_ms = now.seconds.saturating_mul(1000).saturating_add(i64::from(now.nanos) / 1_000_000);
-        self.last_token = self.last_token.max(clock_ms.clamp(0, TOKEN_MAX / 2));
+        self.floor = clock_ms.clamp(0, TOKEN_MAX / 2);
     }
 
     pub(super) fn restore(&mut self, record: LeaseRecord) {
@@ -82,7 +84,7 @@ impl Machine {
         if request.known_token > journaled.unwrap_or(0) && !mutant("no_known_token") {
             self.disown(request.known_token);
         }
-        let token = self.leases.last_token + 1;
+        let token = self.leases.last_token.max(self.leases.floor) + 1;
         let (expires, expire_time) = deadline(self.now, ttl);
         self.leases.last_token = token;
         self.leases.newest.insert(holder.clone(), (epoch, token));
@@ -98,7 +100,7 @@ impl Machine {
     /// The journal is an older copy, or a new one: what it says of the time between is not the truth. It gets another name, so
     /// that nobody takes 'not known' for 'never accepted', and tokens go on above those that were given away.
     fn disown(&mut self, known_token: i64) {
-        self.leases.last_token = self.leases.last_token.max(known_token);
+        self.leases.floor = self.leases.floor.max(known_token);
         self.leases.held = None;
         self.journal_id = std::mem::take(&mut self.spare_journal_id);
         self.identify();

@@ -118,7 +118,7 @@ fn the_status_shows_the_holder_and_hides_the_token() {
     let Answer::Status(status) = bench.call(Call::Status).unwrap() else { panic!("not a status") };
     let lease = status.lease.unwrap();
     assert_eq!((lease.holder.as_str(), lease.fencing_token), (HOLDER, 0));
-    assert_eq!(status.journal_id, "journal");
+    assert_eq!(status.journal_id, "journal-0");
 }
 
 #[test]
