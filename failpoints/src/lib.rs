@@ -1,7 +1,7 @@
 //! Named moments at which a test can hold a process, to kill it there, and named mistakes that it can have the code make.
 //!
 //! A test arms one by putting a file of its name into the folder that `EUTECTIC_FAILPOINTS` names. Whoever comes to it
-//! first takes the file away, puts `NAME.reached` in its place and waits until that one is gone. So the process is killed
+//! first takes the file away, puts `NAME.reached` with its process's number in its place and waits until that one is gone. So the process is killed
 //! from outside, by a real SIGKILL, exactly there. A mistake (a *mutant*) stands in the production code itself, so that
 //! what catches it is shown to catch the real thing. Without the feature `armed` nothing of this is in the program.
 //!
@@ -9,13 +9,21 @@
 
 /// The folder in which failpoints are armed.
 pub const FOLDER: &str = "EUTECTIC_FAILPOINTS";
+/// The mistake that a process is to make on purpose.
+pub const MUTANT_OF_PROCESS: &str = "EUTECTIC_MUTANT";
 
 /// The moment `name`: waits here if a test wants it.
 #[cfg(feature = "armed")]
 pub fn reach(name: impl std::fmt::Display) {
     let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
-    let reached = folder.join(format!("{name}.reached"));
-    if std::fs::rename(folder.join(name.to_string()), &reached).is_ok() {
+    let (reaching, reached) = (folder.join(format!("{name}.reaching")), folder.join(format!("{name}.reached")));
+    let process = std::process::id().to_string();
+    let first = std::fs::rename(folder.join(name.to_string()), &reaching);
+    if first
+        .and_then(|()| std::fs::write(&reaching, process))
+        .and_then(|()| std::fs::rename(&reaching, &reached))
+        .is_ok()
+    {
         while reached.exists() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -37,7 +45,14 @@ thread_local! {
 #[cfg(feature = "armed")]
 #[must_use]
 pub fn mutant(name: &str) -> bool {
-    MUTANT.get() == name
+    MUTANT.get() == name || of_process().is_some_and(|it| it == name)
+}
+
+/// The mistake of every thread of this process, by the environment.
+#[cfg(feature = "armed")]
+fn of_process() -> Option<&'static str> {
+    static OF_PROCESS: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    OF_PROCESS.get_or_init(|| std::env::var(MUTANT_OF_PROCESS).ok()).as_deref()
 }
 
 /// From now on this thread makes this mistake, and no other.

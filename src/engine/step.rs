@@ -1,7 +1,9 @@
 //! One turn of the ring: decide a batch, append it once, release what follows.
 
 use crate::journal::{AppendError, Entry, Head, Journal, JournalError, MAX_BATCH};
-use eutectic_core::{Command, FORMAT_VERSION, Recorded, Reply, Request, Time, Verdict, Workcell, evolve, handle};
+use eutectic_core::{
+    Command, Event, FORMAT_VERSION, Recorded, Reply, Request, Time, Verdict, Workcell, evolve, handle,
+};
 use eutectic_failpoints::mutant;
 
 /// Entries that are read from the journal at once while it is replayed.
@@ -123,9 +125,11 @@ impl Step {
         }
         let payloads: Vec<Vec<u8>> =
             batch.events.iter().map(serde_json::to_vec).collect::<Result<_, _>>().map_err(StepError::Encode)?;
+        reach(&batch.events, "unsynced");
         for payloads in payloads.chunks(MAX_BATCH) {
             self.head = self.append(payloads)?;
         }
+        reach(&batch.events, "synced");
         Ok(batch)
     }
 
@@ -154,6 +158,23 @@ impl Step {
     /// [`StepError::Read`] if the end can't be marked; nothing is lost by that.
     pub fn close(self) -> Result<(), StepError> {
         Ok(self.journal.close()?)
+    }
+}
+
+/// The failpoints of a sync: `engine.dispatched.unsynced` is where an intent is about to become durable.
+fn reach(events: &[Recorded], moment: &str) {
+    for recorded in events {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing hangs on the others")]
+        let window = match &recorded.event {
+            Event::EpochTaken { .. } => "epoch",
+            Event::LeaseTaken { .. } => "lease",
+            Event::ProposalsAdded { .. } => "proposals",
+            Event::OperationDispatched(_) => "dispatched",
+            Event::OperationStarted { .. } => "started",
+            Event::OperationEnded { .. } => "ended",
+            _ => continue,
+        };
+        eutectic_failpoints::reach(format_args!("engine.{window}.{moment}"));
     }
 }
 

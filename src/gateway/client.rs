@@ -35,6 +35,7 @@ pub(super) async fn perform(channel: Channel, call: Call) -> Result<Answer, Call
         }
         Call::Execute(request) => {
             let answer = client.execute(within(request, Duration::ZERO)).await.map_err(failed)?;
+            eutectic_failpoints::reach("gateway.execute.answered");
             operation(answer.into_inner().operation, "Execute")
         }
         Call::Get(request) => {

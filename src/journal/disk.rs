@@ -26,6 +26,10 @@ pub(super) fn open_both(path: &Path) -> io::Result<File> {
 pub(super) fn write_synced(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
     file.write_all(bytes)?;
+    eutectic_failpoints::reach("journal.written");
+    if eutectic_failpoints::mutant("no_sync") {
+        return Ok(());
+    }
     file.sync_data()
 }
 

@@ -8,6 +8,9 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 /// Seconds of the simulated instruments in one of ours: a campaign takes a few seconds.
 const SPEED: f64 = 20_000.0;
 
+/// The folder in which failpoints are armed.
+const FAILPOINTS: &str = "failpoints";
+
 pub(super) struct Bench {
     folder: tempfile::TempDir,
 }
@@ -65,6 +68,20 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Until it has ended, whatever it says.
+    pub(super) fn wait(&mut self) {
+        while self.line().is_some() {}
+        self.child.wait().unwrap();
+    }
+
     /// As Ctrl-C does.
     #[cfg(unix)]
     pub(super) fn interrupt(&self) {
@@ -119,6 +136,7 @@ impl Bench {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
         command.current_dir(root()).arg("--data").arg(self.path("data")).args(arguments);
+        command.env(eutectic_failpoints::FOLDER, self.path(FAILPOINTS));
         command.env_remove("EUTECTIC_DATA").stdin(Stdio::null());
         command
     }
@@ -135,12 +153,33 @@ impl Bench {
         Running { child, out }
     }
 
+    /// From now on whoever comes to this failpoint waits there.
+    pub(super) fn arm(&self, failpoint: &str) {
+        std::fs::create_dir_all(self.path(FAILPOINTS)).unwrap();
+        std::fs::write(self.path(FAILPOINTS).join(failpoint), "").unwrap();
+    }
+
+    pub(super) fn disarm(&self, failpoint: &str) {
+        let _ = std::fs::remove_file(self.path(FAILPOINTS).join(failpoint));
+    }
+
+    /// The process that waits there.
+    pub(super) fn reached(&self, failpoint: &str) -> Option<u32> {
+        std::fs::read_to_string(self.path(FAILPOINTS).join(format!("{failpoint}.reached"))).ok()?.parse().ok()
+    }
+
+    /// Lets whatever waits there go on, if it still lives.
+    pub(super) fn go_on(&self, failpoint: &str) {
+        std::fs::remove_file(self.path(FAILPOINTS).join(format!("{failpoint}.reached"))).unwrap();
+    }
+
     /// The starts that the simulated hardware itself has counted.
     pub(super) fn starts(&self) -> usize {
-        let count = |name: &str| {
-            std::fs::read_to_string(self.path("data/lab/world").join(name)).map_or(0, |text| text.lines().count())
-        };
-        count("reactor.starts") + count("hplc.starts")
+        self.starts_of("reactor.starts") + self.starts_of("hplc.starts")
+    }
+
+    pub(super) fn starts_of(&self, name: &str) -> usize {
+        std::fs::read_to_string(self.path("data/lab/world").join(name)).map_or(0, |text| text.lines().count())
     }
 
     /// The journal, an object an entry: `seq`, `epoch` and `entry`.

@@ -9,5 +9,7 @@
 
 mod bench;
 mod crash;
+mod raw;
 mod run;
 mod verbs;
+mod windows;
