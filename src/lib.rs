@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod closest;
 pub mod control;
+pub mod doctor;
 pub mod engine;
 pub mod files;
 pub mod gateway;

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 /// Who may import whom: a room, the rooms of the main crate that it may use, and the crates of the workspace.
-const MAY_IMPORT: [(&str, &[&str], &[&str]); 12] = [
-    ("cli", &["closest", "files", "host", "planning"], &["eutectic_proto", "eutectic_instruments"]),
+const MAY_IMPORT: [(&str, &[&str], &[&str]); 13] = [
+    ("cli", &["closest", "doctor", "files", "host", "planning"], &["eutectic_proto", "eutectic_instruments"]),
     ("closest", &[], &[]),
     ("control", &["engine", "files", "gateway", "lab", "projections"], &["eutectic_core", "eutectic_proto"]),
+    ("doctor", &["engine", "journal", "planning"], &["eutectic_core"]),
     ("engine", &["gateway", "journal", "planning"], &["eutectic_core", "eutectic_failpoints"]),
     ("files", &["closest", "units"], &["eutectic_core"]),
     ("gateway", &["units"], &["eutectic_core", "eutectic_failpoints", "eutectic_proto"]),

@@ -2,8 +2,8 @@
 //!
 //! The invariants: I1 nothing starts twice; I2 every start has an intent that was durable before and still open; I3 one end
 //! an operation, and it is what was measured; I4 whatever started has an end in the log; I5 epochs and tokens never fall; I6
-//! what was durable stays; I7 one thing at a time, for one holder; I8 nothing starts under a halt; L1 everything comes to an
-//! end; L2 nobody is asked without need.
+//! what was durable stays; I7 one thing at a time, for one holder; I8 nothing starts under a halt; I9 nothing is dispatched
+//! while the disk is full; L1 everything comes to an end; L2 nobody is asked without need.
 
 use super::lab::{MIXER, truth};
 use super::weather::Kind;
@@ -107,6 +107,8 @@ fn starts(world: &World, ledger: &Ledger, found: &mut Found) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "an auditor looks for what it knows")]
         match &entry.recorded.event {
             Event::OperationDispatched(dispatch) => {
+                let id = &dispatch.operation;
+                found.when(entry.full, || format!("I9: operation {id} was dispatched while the disk was full"));
                 intents.entry(dispatch.operation.clone()).or_insert(entry.happening);
             }
             Event::OperationEnded { operation, .. } => {

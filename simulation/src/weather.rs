@@ -19,6 +19,7 @@ pub(crate) struct Weather {
     pub(crate) borrow: f64,
     pub(crate) clock_step: f64,
     pub(crate) abort: f64,
+    pub(crate) full: f64,
 }
 
 impl Weather {
@@ -38,6 +39,7 @@ impl Weather {
             borrow: upto(0.03),
             clock_step: upto(0.01),
             abort: upto(0.002),
+            full: upto(0.005),
         };
         // Who is left when both have lost their memory? Nobody could tell what happened, so it is one or the other.
         if rng.random_bool(0.7) {
@@ -72,6 +74,7 @@ pub(crate) enum Kind {
     Borrowed,
     ClockSteps,
     Aborts,
+    Full,
     Quarantines,
     Releases,
     Adoptions,
@@ -79,7 +82,7 @@ pub(crate) enum Kind {
 
 impl Counts {
     /// What is counted, in words.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 19] = [
         "physical starts",
         "orchestrator crashes",
         "failed appends",
@@ -95,6 +98,7 @@ impl Counts {
         "instruments borrowed by another holder",
         "clock steps",
         "campaigns aborted by a person",
+        "times that the disk was full",
         "quarantines",
         "releases by a person",
         "adoptions by a person",

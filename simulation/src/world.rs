@@ -46,6 +46,8 @@ pub(crate) enum Delivery {
 /// An entry of the log, and when it was there first. It stays here whatever becomes of the log.
 pub(crate) struct Witnessed {
     pub(crate) happening: u64,
+    /// The disk was full then.
+    pub(crate) full: bool,
     pub(crate) recorded: Recorded,
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct World {
     sent: u64,
     pub(crate) weather: Weather,
     pub(crate) cut_until_ms: BTreeMap<InstrumentId, u64>,
+    full_until_ms: u64,
     /// How far the orchestrator's clock is off.
     pub(crate) clock_off_ms: i64,
     in_flight: u32,
@@ -96,6 +99,7 @@ impl World {
             sent: 0,
             weather,
             cut_until_ms: BTreeMap::new(),
+            full_until_ms: 0,
             clock_off_ms: 0,
             in_flight,
             experiments,
@@ -171,7 +175,7 @@ impl World {
                 self.seen = entry.seq;
                 let recorded: Recorded = serde_json::from_slice(&entry.payload).unwrap();
                 self.tell(|| format!("log {}: {}", entry.seq, eutectic::projections::line(&recorded.event)));
-                self.witnessed.push(Witnessed { happening: self.happening, recorded });
+                self.witnessed.push(Witnessed { happening: self.happening, full: !self.journal.has_spare(), recorded });
             }
         }
     }
@@ -201,9 +205,20 @@ impl World {
             let stored = self.rng.random_bool(0.5);
             self.journal.fail_next_append(if stored { AppendFault::Stored } else { AppendFault::Cut });
         }
+        self.disk();
         self.command(None, Command::Tick);
         self.person();
         self.poll();
+    }
+
+    /// The disk is full for a while.
+    fn disk(&mut self) {
+        let full = self.weather.full;
+        if self.full_until_ms <= self.now_ms && self.happens(full) {
+            self.count(Kind::Full);
+            self.full_until_ms = self.now_ms + self.rng.random_range(500..10_000);
+        }
+        self.journal.set_full(self.now_ms < self.full_until_ms);
     }
 
     fn process_ends(&mut self) {

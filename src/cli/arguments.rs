@@ -112,6 +112,11 @@ The CSV can be another campaign's past: [[data]] file = \"snar.csv\"")]
     Instrument(InstrumentArguments),
     /// Drivers: write one, check one, serve one
     Driver(DriverArguments),
+    /// The journal: check it, heal it, copy it, take it for the truth
+    #[command(after_help = "  eutectic doctor verify               changes nothing
+  eutectic doctor backup /mnt/nas/tuesday
+  eutectic doctor restore /mnt/nas/tuesday   what stood there is set aside; then look, and `eutectic doctor adopt`")]
+    Doctor(DoctorArguments),
     /// The planner for other languages
     Planner(PlannerArguments),
     /// Completions for a shell
@@ -335,6 +340,42 @@ pub struct TlsArguments {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: DoctorVerb,
+}
+
+/// What `doctor` can do.
+#[derive(Debug, Subcommand)]
+pub enum DoctorVerb {
+    /// Check every entry and the chain of their hashes; changes nothing
+    Verify,
+    /// Heal from copies what is damaged, clear what was never acknowledged
+    Repair,
+    /// Every entry as a JSON line, from a damaged journal too: up to the damage
+    Export,
+    /// Make the index again from the log
+    Rebuild,
+    /// Make every plan again and compare: the same build gives the same proposals
+    Replay,
+    /// Copy the log into a new folder and check the copy; the journal may be in use
+    Backup(DoctorFolder),
+    /// Put a backup in the journal's place, which is set aside
+    Restore(DoctorFolder),
+    /// Take the journal for the truth although drivers have seen more
+    Adopt,
+}
+
+/// The folder of a backup.
+#[derive(Debug, Args)]
+pub struct DoctorFolder {
+    /// The backup
+    pub folder: PathBuf,
 }
 
 /// Arguments of `driver`.

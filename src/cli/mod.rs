@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod completions;
 mod connect;
+mod doctor;
 mod driver;
 mod driver_new;
 mod enqueue;
@@ -78,6 +79,7 @@ async fn dispatch(Arguments { global, verb }: Arguments) -> Result<ExitCode, Fai
         Verb::Export(it) => export::export(&global, it).await,
         Verb::Log(it) => log::log(&global, it).await,
         Verb::Instrument(it) => instrument::instrument(&global, it).await,
+        Verb::Doctor(it) => doctor::doctor(&global, it).await,
         Verb::Driver(it) => driver::driver(&global, it).await,
         Verb::Planner(it) => planner::planner(&it),
         Verb::Completions(it) => completions::completions(&it),

@@ -25,6 +25,7 @@ pub(super) async fn status(global: &Global) -> Result<ExitCode, Failure> {
             "epoch": lab.epoch,
             "owner": (!hosts).then_some(lab.pid),
             "data": lab.data_folder,
+            "suspended": lab.suspended,
             "doubt": (!lab.doubt.is_empty()).then_some(&lab.doubt),
             "log_seq": lab.log_seq,
             "campaigns": lab.campaigns.iter().map(json::summary).collect::<Vec<_>>(),
@@ -65,6 +66,10 @@ fn print(lab: &wire::Workcell, hosts: bool) {
             running.add_row([&it.step, &it.campaign, &it.experiment.to_string(), &it.instrument, &progress]);
         }
         show(&running);
+    }
+    for reason in &lab.suspended {
+        line("");
+        line(&bold(&format!("nothing new is dispatched: {reason}")));
     }
     if !lab.doubt.is_empty() {
         line("");

@@ -154,6 +154,7 @@ impl ControlService for ControlServer {
             campaigns: workcell.campaigns.values().map(view::summary).collect(),
             operations: view::operations(workcell, &progress, None),
             log_seq: seq,
+            suspended: workcell.suspended.values().cloned().collect(),
             doubt: workcell.doubt.as_ref().map(doubted).unwrap_or_default(),
         });
         Ok(Response::new(shown.await.map_err(|error| stopped(&error))?))

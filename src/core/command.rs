@@ -67,6 +67,18 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Nothing new is dispatched while this lasts; what runs goes on.
+    SuspendDispatch {
+        /// What holds it: `disk`.
+        cause: String,
+        /// In words.
+        reason: String,
+    },
+    /// What held dispatch is over.
+    ResumeDispatch {
+        /// What held it.
+        cause: String,
+    },
     /// A new campaign.
     AddCampaign {
         /// What it is, checked.
@@ -168,6 +180,8 @@ impl Command {
             Self::ReleaseInstrument { .. } => "release instrument",
             Self::DoubtJournal { .. } => "doubt journal",
             Self::AdoptJournal { .. } => "adopt journal",
+            Self::SuspendDispatch { .. } => "suspend dispatch",
+            Self::ResumeDispatch { .. } => "resume dispatch",
             Self::AddCampaign { .. } => "add campaign",
             Self::PauseCampaign { .. } => "pause",
             Self::ResumeCampaign { .. } => "resume",

@@ -101,6 +101,18 @@ pub enum Event {
         /// The owner's new number.
         epoch: u64,
     },
+    /// Nothing new is dispatched until what holds it is over; what runs goes on, and its results are kept.
+    DispatchSuspended {
+        /// What holds it: `disk`.
+        cause: String,
+        /// In words.
+        reason: String,
+    },
+    /// What held dispatch is over: by itself, without a person.
+    DispatchResumed {
+        /// What held it.
+        cause: String,
+    },
     /// A campaign was added; it runs from now on.
     CampaignCreated {
         /// What it is; its past data follow as [`Event::PastAdded`].
@@ -405,6 +417,8 @@ impl Event {
             | Self::InstrumentReleased { .. }
             | Self::JournalDoubted { .. }
             | Self::JournalAdopted { .. }
+            | Self::DispatchSuspended { .. }
+            | Self::DispatchResumed { .. }
             | Self::OperationStarted { .. }
             | Self::OperationOverdue { .. }
             | Self::AbortRequested { .. }

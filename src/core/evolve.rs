@@ -78,6 +78,12 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
             let id = workcell.id.clone();
             epoch_taken(workcell, &id, *epoch);
         }
+        Event::DispatchSuspended { cause, reason } => {
+            workcell.suspended.insert(cause.clone(), reason.clone());
+        }
+        Event::DispatchResumed { cause } => {
+            workcell.suspended.remove(cause);
+        }
         Event::CampaignCreated { spec, digest, source, seed } => {
             let campaign = new_campaign(spec, digest, source, *seed, at);
             workcell.campaigns.insert(spec.name.clone(), campaign);

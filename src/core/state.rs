@@ -31,6 +31,8 @@ pub struct Workcell {
     pub operations: BTreeMap<OperationId, Operation>,
     /// Drivers have seen more than the journal holds: nothing is dispatched until a person adopts it.
     pub doubt: Option<Doubt>,
+    /// What holds dispatch until it is over by itself, and why in words.
+    pub suspended: BTreeMap<String, String>,
     /// Operations that drivers know under our name, the journal does not, and a person has accepted so.
     pub adopted: BTreeSet<OperationId>,
     /// The verdicts on requests.
@@ -297,11 +299,12 @@ impl Workcell {
         self.campaigns.get(name).ok_or_else(|| Rejection::unknown_campaign(name))
     }
 
-    /// Whether this instrument may be given operations: its lease of this epoch is durable, nobody forbids it, and the journal
-    /// is not in doubt.
+    /// Whether this instrument may be given operations: its lease of this epoch is durable, nobody forbids it, nothing
+    /// suspends it, and the journal is not in doubt.
     #[must_use]
     pub fn held(&self, instrument: &Instrument) -> bool {
         self.doubt.is_none()
+            && self.suspended.is_empty()
             && instrument.quarantined.is_none()
             && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
     }

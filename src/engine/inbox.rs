@@ -210,7 +210,7 @@ impl Turn {
             }
         }
         self.seq.send_replace(self.step.seq());
-        self.wakeup.send_replace(self.step.workcell().next_wakeup());
+        self.wakeup.send_replace(self.step.next_wakeup(now()));
         Ok(())
     }
 }
@@ -221,7 +221,9 @@ fn rank(input: &Input) -> u8 {
             Command::ReportOperation { .. }
             | Command::TakeLease { .. }
             | Command::DescribeInstrument { .. }
-            | Command::DoubtJournal { .. } => 0,
+            | Command::DoubtJournal { .. }
+            | Command::SuspendDispatch { .. }
+            | Command::ResumeDispatch { .. } => 0,
             Command::TakeEpoch { .. }
             | Command::SetLab { .. }
             | Command::ReleaseInstrument { .. }

@@ -6,6 +6,10 @@ use eutectic_core::{
 };
 use eutectic_failpoints::mutant;
 
+/// What holds dispatch while the disk is full.
+const DISK: &str = "disk";
+/// How often the disk is looked at again then, in milliseconds.
+const LOOK_MS: i64 = 1_000;
 /// Entries that are read from the journal at once while it is replayed.
 const REPLAY_CHUNK: usize = 1024;
 
@@ -117,6 +121,7 @@ impl Step {
             self.owns = true;
         }
         if self.owns {
+            batch.events.extend(self.look_at_disk(now));
             for request in requests {
                 let Verdict { reply, events } = handle(&mut self.workcell, now, request);
                 batch.replies.push(reply);
@@ -131,6 +136,28 @@ impl Step {
         }
         reach(&batch.events, "synced");
         Ok(batch)
+    }
+
+    /// Without a spare segment nothing new is begun, so that there is room for the results of what runs.
+    fn look_at_disk(&mut self, now: Time) -> Vec<Recorded> {
+        let cause = DISK.to_owned();
+        let command = match (self.journal.has_spare(), self.workcell.suspended.contains_key(DISK)) {
+            (true, false) | (false, true) => return Vec::new(),
+            (false, false) if mutant("no_suspension") => return Vec::new(),
+            (true, true) => Command::ResumeDispatch { cause },
+            (false, false) => {
+                let reason = "the disk has no room for another segment of the journal".to_owned();
+                Command::SuspendDispatch { cause, reason }
+            }
+        };
+        handle(&mut self.workcell, now, Request { id: None, command }).events
+    }
+
+    /// When a [`Command::Tick`] is due at the latest.
+    #[must_use]
+    pub fn next_wakeup(&self, now: Time) -> Option<Time> {
+        let look = (self.owns && self.workcell.suspended.contains_key(DISK)).then(|| now.plus_ms(LOOK_MS));
+        self.workcell.next_wakeup().into_iter().chain(look).min()
     }
 
     fn append(&mut self, payloads: &[Vec<u8>]) -> Result<Head, AppendError> {

@@ -7,11 +7,51 @@ use std::path::{Path, PathBuf};
 /// How much is written at a time while a file is filled, in bytes.
 const FILL: usize = 1024 * 1024;
 
+/// What has happened to the disk, for a test that cuts the power at every moment of it.
+#[cfg(test)]
+#[derive(Clone, Debug)]
+pub(super) enum Happened {
+    /// A file got a name; files are told by their inodes.
+    Created(PathBuf, u64),
+    Written(u64, u64, Vec<u8>),
+    Synced(u64),
+    Renamed(PathBuf, PathBuf),
+    FolderSynced,
+    /// Not the disk's doing: entries up to this one were acknowledged.
+    Acknowledged(u64),
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What has happened by this thread.
+    pub(super) static HAPPENED: std::cell::RefCell<Vec<Happened>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+#[cfg(test)]
+macro_rules! record {
+    ($what:expr) => {
+        HAPPENED.with_borrow_mut(|all| all.push($what))
+    };
+}
+
+#[cfg(test)]
+fn identity(file: &File) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    file.metadata().map(|it| it.ino()).unwrap_or_default()
+}
+
+/// Only tests keep a record.
+#[cfg(not(test))]
+macro_rules! record {
+    ($what:expr) => {};
+}
+
 /// Makes the folder's entries durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     // Only POSIX systems let a folder be opened and synced; elsewhere the file's own sync is all there is.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
+    record!(Happened::FolderSynced);
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
@@ -26,11 +66,21 @@ pub(super) fn open_both(path: &Path) -> io::Result<File> {
 pub(super) fn write_synced(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
     file.write_all(bytes)?;
+    record!(Happened::Written(identity(file), at, bytes.to_vec()));
     eutectic_failpoints::reach("journal.written");
     if eutectic_failpoints::mutant("no_sync") {
         return Ok(());
     }
-    file.sync_data()
+    file.sync_data()?;
+    record!(Happened::Synced(identity(file)));
+    Ok(())
+}
+
+/// Renames a file; durable once its folder is synced.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    record!(Happened::Renamed(from.to_owned(), to.to_owned()));
+    Ok(())
 }
 
 /// Reads from a place until the buffer is full or the file ends; returns how many bytes there were.
@@ -51,6 +101,7 @@ pub(super) fn read_some(file: &mut File, at: u64, buffer: &mut [u8]) -> io::Resu
 /// Writes a new file of zeros, so that later writes in it need no room and change no length, and syncs it.
 pub(super) fn fill(path: &Path, size: u64) -> io::Result<()> {
     let mut file = File::create(path)?;
+    record!(Happened::Created(path.to_owned(), identity(&file)));
     let zeros = vec![0; FILL];
     let mut rest = usize::try_from(size).map_err(io::Error::other)?;
     while rest > 0 {
@@ -58,7 +109,10 @@ pub(super) fn fill(path: &Path, size: u64) -> io::Result<()> {
         file.write_all(part)?;
         rest -= part.len();
     }
-    file.sync_all()
+    record!(Happened::Written(identity(&file), 0, vec![0; usize::try_from(size).unwrap_or_default()]));
+    file.sync_all()?;
+    record!(Happened::Synced(identity(&file)));
+    Ok(())
 }
 
 /// The first free `<path>.bad.<n>`.

@@ -6,10 +6,10 @@ use super::keeper::{Charge, Keeper};
 use super::log::Log;
 use super::open::{self, OpenError, Opened, Options};
 use super::reader::LogReader;
-use super::{AppendError, Entry, Head, Journal, JournalError, MAX_SNAPSHOT};
+use super::{AppendError, Entry, Head, Journal, JournalError, MAX_SNAPSHOT, disk, index, lock};
 use std::cell::RefCell;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A journal on the local disk; see the module's documentation for what it promises.
 #[derive(Debug)]
@@ -42,6 +42,28 @@ impl EmbeddedJournal {
     /// something durable can't be read or healed; and the others of [`OpenError`].
     pub fn open_with(folder: &Path, options: Options) -> Result<(Self, Opened), OpenError> {
         open::open(folder, options)
+    }
+
+    /// Sets the index of a journal that nobody owns aside; opening makes it again.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`], [`OpenError::Io`].
+    pub fn forget_index(folder: &Path) -> Result<(), OpenError> {
+        let _lock = lock::take(folder)?;
+        let path = index::folder(folder);
+        match path.exists() {
+            true => disk::set_aside(&path).map(|_| ()).map_err(|source| OpenError::Io { path, source }),
+            false => Ok(()),
+        }
+    }
+
+    /// Moves a journal that nobody owns out of the way, whole; returns where to.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`], [`OpenError::Io`].
+    pub fn set_aside(folder: &Path) -> Result<PathBuf, OpenError> {
+        let _lock = lock::take(folder)?;
+        disk::set_aside(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })
     }
 
     /// Puts the parts together, all of them recovered.

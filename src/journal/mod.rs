@@ -25,6 +25,7 @@ mod open;
 mod reader;
 mod recover;
 mod segment;
+mod verify;
 
 #[cfg(test)]
 mod contract;
@@ -34,12 +35,18 @@ mod contract_model;
 mod damage_tests;
 #[cfg(test)]
 mod embedded_tests;
+#[cfg(all(test, unix))]
+mod power_tests;
 #[cfg(test)]
 mod testing;
 
 pub use embedded::EmbeddedJournal;
 pub use memory::{AppendFault, MemoryJournal};
 pub use open::{OpenError, Opened, Options};
+pub use verify::{Broken, Verified, verify};
+
+/// The log's folder in a journal's.
+const LOG_FOLDER: &str = "log";
 
 /// The largest payload, in bytes. Larger results are files named by their digest.
 pub const MAX_PAYLOAD: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use super::keeper::Charge;
 use super::log::Log;
 use super::recover::{self, Chain, Copies, NOTHING, NoCopies, fitting_copy};
 use super::segment::{self, Spare, TakeError};
-use super::{AppendError, JournalError, disk, lock};
+use super::{AppendError, JournalError, LOG_FOLDER, disk, lock};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -125,7 +125,7 @@ pub(super) fn open(folder: &Path, options: Options) -> Result<(EmbeddedJournal, 
     if !(MIN_SEGMENT..=MAX_SEGMENT).contains(&size) || !size.is_multiple_of(frame::ALIGN as u64) {
         return Err(OpenError::SegmentSize { bytes: size });
     }
-    let path = folder.join("log");
+    let path = folder.join(LOG_FOLDER);
     let io = |source| OpenError::Io { path: path.clone(), source };
     fs::create_dir_all(&path).and_then(|()| disk::sync_folder(folder)).map_err(io)?;
     lock::refuse_network(folder)?;

@@ -62,6 +62,11 @@ impl Chain {
         Self { head, epoch, clean: false }
     }
 
+    /// Whether an end frame was passed last.
+    pub(super) fn is_clean(&self) -> bool {
+        self.clean
+    }
+
     /// The sequence number that comes next.
     pub(super) fn next(&self) -> u64 {
         self.head.seq + 1

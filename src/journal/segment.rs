@@ -170,7 +170,7 @@ impl Spare {
         }
         let unfinished = self.log.join(UNFINISHED);
         let made = disk::fill(&unfinished, self.size)
-            .and_then(|()| fs::rename(&unfinished, self.log.join(SPARE)))
+            .and_then(|()| disk::rename(&unfinished, &self.log.join(SPARE)))
             .and_then(|()| disk::sync_folder(&self.log));
         if let Err(error) = made {
             // A full disk is no place to leave half a segment. What is left if this fails too is written over later.
@@ -189,7 +189,7 @@ impl Spare {
         let place = || {
             let mut file = disk::open_both(&self.log.join(SPARE))?;
             disk::write_synced(&mut file, 0, &header.encode())?;
-            fs::rename(self.log.join(SPARE), path(&self.log, first))?;
+            disk::rename(&self.log.join(SPARE), &path(&self.log, first))?;
             disk::sync_folder(&self.log)?;
             Ok(file)
         };

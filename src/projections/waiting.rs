@@ -14,6 +14,10 @@ pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
         reasons.push(doubted(doubt));
         return reasons;
     }
+    if !workcell.suspended.is_empty() {
+        reasons.extend(workcell.suspended.values().map(|reason| format!("{reason}; it goes on by itself")));
+        return reasons;
+    }
     let steps = campaign.spec.steps.iter().filter(|step| pending(campaign, step));
     for step in steps {
         if let Some(reason) = held_up(workcell, step) {

@@ -9,6 +9,7 @@
 
 mod bench;
 mod crash;
+mod doctor;
 mod raw;
 mod run;
 mod verbs;

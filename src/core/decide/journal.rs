@@ -40,6 +40,22 @@ fn ever_ours(workcell: &Workcell, id: &OperationId) -> bool {
         })
 }
 
+/// Dispatch waits for this; said once.
+pub(super) fn suspend(workcell: &Workcell, cause: String, reason: String) -> Vec<Event> {
+    match workcell.suspended.contains_key(&cause) {
+        true => Vec::new(),
+        false => vec![Event::DispatchSuspended { cause, reason }],
+    }
+}
+
+/// Dispatch waits for this no longer.
+pub(super) fn resume(workcell: &Workcell, cause: String) -> Vec<Event> {
+    match workcell.suspended.contains_key(&cause) {
+        true => vec![Event::DispatchResumed { cause }],
+        false => Vec::new(),
+    }
+}
+
 /// A person takes the journal as it is for the truth.
 pub(super) fn adopt(workcell: &Workcell, by: String) -> Result<Vec<Event>, Rejection> {
     let doubt = workcell

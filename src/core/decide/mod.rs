@@ -26,6 +26,8 @@ pub(crate) fn decide(workcell: &Workcell, command: Command) -> Result<Vec<Event>
         Command::DoubtJournal { instrument, epoch, operation } => {
             Ok(journal::doubt(workcell, instrument, epoch, operation))
         }
+        Command::SuspendDispatch { cause, reason } => Ok(journal::suspend(workcell, cause, reason)),
+        Command::ResumeDispatch { cause } => Ok(journal::resume(workcell, cause)),
         Command::AdoptJournal { by } => journal::adopt(workcell, by),
         Command::ReportOperation { operation, report } => instrument::report(workcell, operation, report),
         Command::AddCampaign { spec, digest, source, seed } => campaign::add(workcell, *spec, digest, source, seed),

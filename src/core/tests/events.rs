@@ -38,10 +38,12 @@ fn kind(event: &Event) -> usize {
         Event::RequestRejected { .. } => 26,
         Event::JournalDoubted { .. } => 27,
         Event::JournalAdopted { .. } => 28,
+        Event::DispatchSuspended { .. } => 29,
+        Event::DispatchResumed { .. } => 30,
     }
 }
 
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {
