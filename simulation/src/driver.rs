@@ -26,6 +26,8 @@ pub(crate) struct Driver {
     pub(crate) hardware: Hardware,
     /// Whose call a call of the machine is; `None`: somebody's who stands beside it.
     calls: BTreeMap<CallId, Option<Reply>>,
+    /// Whose calls its death has cut off.
+    pub(crate) cut_off: Vec<Reply>,
     /// What that one was answered.
     answered: Option<Result<Answer, Refusal>>,
     last_call: u64,
@@ -85,6 +87,7 @@ impl Driver {
             boots: 0,
             hardware: Hardware::default(),
             calls: BTreeMap::new(),
+            cut_off: Vec::new(),
             answered: None,
             last_call: 0,
             heard: Vec::new(),
@@ -123,7 +126,7 @@ impl Driver {
         self.crashes += 1;
         self.blind_crashes += u64::from(!self.exact && self.journal.load().unwrap().iter().any(open));
         self.machine = None;
-        self.calls.clear();
+        self.cut_off.extend(std::mem::take(&mut self.calls).into_values().flatten());
         self.heard.clear();
         self.hardware.driver_gone();
         // No lease outlives a restart, whosever it was.

@@ -23,7 +23,7 @@ const fn mutant(name: &'static str, invariant: &'static str, what: &'static str)
 }
 
 /// All of them.
-pub const MUTANTS: [Mutant; 18] = [
+pub const MUTANTS: [Mutant; 19] = [
     mutant(HARDWARE_STARTS_TWICE, "I1", "the hardware starts twice now and then"),
     mutant("dispatch_before_durable", "I2", "effects are released although the append failed"),
     mutant("blind_reappend", "I3", "what may be stored already is appended again"),
@@ -40,6 +40,7 @@ pub const MUTANTS: [Mutant; 18] = [
     mutant("error_as_refusal", "I1", "a lost reply counts as a refusal"),
     mutant("clear_without_halt_id", "I8", "any person clears any halt"),
     mutant("quarantine_everything", "L2", "whatever fails counts as unknown"),
+    mutant("no_rest", "I7", "what was lost sight of is not told to rest"),
     mutant("no_suspension", "I9", "a full disk holds nothing"),
     mutant("no_doubt", "L1", "a log that has lost its end is not noticed"),
 ];

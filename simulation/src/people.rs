@@ -103,13 +103,24 @@ impl World {
         }
     }
 
-    /// Aborts the campaign on a whim, and looks after what waits for a person once the storm is over.
-    pub(crate) fn person(&mut self) {
+    /// Something hangs: a person loses patience now and then.
+    pub(crate) fn annoyed(&mut self) {
         let abort = self.weather.abort;
-        if self.process.is_some() && self.happens(abort) {
+        if self.happens(abort) {
+            let patience = self.rng.random_range(100..5_000);
+            self.send(patience, Delivery::GiveUp);
+        }
+    }
+
+    pub(crate) fn give_up(&mut self) {
+        if self.process.is_some() {
             self.count(Kind::Aborts);
             self.command(None, Command::AbortCampaign { campaign: CampaignName::new(CAMPAIGN), by: "Kim".to_owned() });
         }
+    }
+
+    /// Looks after what waits for a person once the storm is over.
+    pub(crate) fn person(&mut self) {
         let Some(process) = self.process.as_ref().filter(|_| !self.stormy()) else { return };
         let workcell = process.step.workcell();
         let out = workcell.instruments.iter().filter(|(_, it)| it.quarantined.is_some() && it.running.is_empty());

@@ -4,6 +4,9 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
 
+/// A swift network, a slow one, and one on which a call may arrive after it was given up.
+const DELAYS_MS: [u64; 3] = [20, 2_000, 6_000];
+
 /// Drawn for each history, so that calm and stormy ones are both met, and each kind of trouble also alone.
 pub(crate) struct Weather {
     pub(crate) loss: f64,
@@ -27,18 +30,18 @@ impl Weather {
         let mut upto = |highest: f64| if rng.random_bool(0.5) { rng.random_range(0.0..highest) } else { 0.0 };
         let mut weather = Self {
             loss: upto(0.15),
-            delay_ms: if upto(1.0) > 0.0 { 2_000 } else { 20 },
+            delay_ms: DELAYS_MS[usize::from(upto(1.0) > 0.0) + usize::from(upto(1.0) > 0.0)],
             process_crash: upto(0.02),
             append_fault: upto(0.02),
             driver_crash: upto(0.02),
             wipe: upto(0.15),
-            put_back: upto(0.3),
+            put_back: upto(0.5),
             roll_back: upto(0.4),
             partition: upto(0.01),
             halt: upto(0.005),
             borrow: upto(0.03),
             clock_step: upto(0.01),
-            abort: upto(0.002),
+            abort: upto(1.0),
             full: upto(0.005),
         };
         // Who is left when both have lost their memory? Nobody could tell what happened, so it is one or the other.

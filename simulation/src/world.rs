@@ -41,6 +41,8 @@ pub(crate) enum Delivery {
     Clear(InstrumentId, String),
     /// A person looks whether the halt that they asked for was heard.
     Look(InstrumentId),
+    /// A person aborts the campaign.
+    GiveUp,
 }
 
 /// An entry of the log, and when it was there first. It stays here whatever becomes of the log.
@@ -279,19 +281,22 @@ impl World {
             return;
         };
         let cut = self.stormy() && self.cut_until_ms.get(instrument).is_some_and(|until| *until > self.now_ms);
+        if let Delivery::ToDriver(reply, call) = &delivery
+            && self.happens(loss)
+        {
+            // A request that the network delivers twice, the second time much later; the first time perhaps not at all.
+            self.count(Kind::Doubled);
+            let late = self.rng.random_range(1..10_000);
+            if matches!(**call, Call::Execute(_)) {
+                self.annoyed();
+            }
+            self.send(late, Delivery::ToDriver(reply.clone(), call.clone()));
+        }
         if cut || self.happens(loss) {
             self.tell(|| format!("lost: {}", said(&delivery)));
             return self.count(Kind::Lost);
         }
         let slowest = if self.stormy() { self.weather.delay_ms } else { 20 };
-        if let Delivery::ToDriver(reply, call) = &delivery
-            && self.happens(loss)
-        {
-            // A request that the network delivers twice, the second time much later.
-            self.count(Kind::Doubled);
-            let late = self.rng.random_range(1..10_000);
-            self.send(late, Delivery::ToDriver(reply.clone(), call.clone()));
-        }
         let delay = self.rng.random_range(1..=slowest);
         self.send(delay, delivery);
     }
@@ -302,6 +307,7 @@ impl World {
             Delivery::StartDriver(name) => self.start_driver(&name),
             Delivery::Clear(name, halt_id) => self.clear(name, halt_id),
             Delivery::Look(name) => self.look(name),
+            Delivery::GiveUp => self.give_up(),
             Delivery::ToDriver(reply, call) => {
                 let name = reply.instrument.clone();
                 self.tell(|| format!("{name} hears {}", called(&call)));
@@ -390,14 +396,18 @@ impl World {
             replies: Vec::new(),
         };
         let result = act(driver, &mut shared);
-        let replies = shared.replies;
+        let mut replies = shared.replies;
+        // Their connections end with it.
+        let reset = |reply| (reply, Err(CallError::Unknown("connection reset".to_owned())));
+        replies.extend(driver.cut_off.drain(..).map(reset));
         let (lives, starts) = (driver.lives(), driver.hardware.starts.len() - before);
         if starts > 0 {
             self.tell(|| format!("{name} STARTS {}", self.drivers[name].hardware.starts[before].operation));
         }
         if !lives && (lived || starting) {
             self.tell(|| format!("{name}'s driver dies"));
-            let pause = self.rng.random_range(10..8_000);
+            let longest = if self.rng.random_bool(0.3) { 300 } else { 8_000 };
+            let pause = self.rng.random_range(10..longest);
             self.send(pause, Delivery::StartDriver(name.clone()));
         }
         for (reply, outcome) in replies {
@@ -432,6 +442,7 @@ fn said(delivery: &Delivery) -> String {
         | Delivery::StartProcess
         | Delivery::StartDriver(_)
         | Delivery::Clear(..)
-        | Delivery::Look(_) => String::new(),
+        | Delivery::Look(_)
+        | Delivery::GiveUp => String::new(),
     }
 }

@@ -175,6 +175,7 @@ pub(super) fn why(reason: StopReason) -> &'static str {
         StopReason::LeaseLost => "lease_lost",
         StopReason::MaxDuration => "max_duration",
         StopReason::Shutdown => "shutdown",
+        StopReason::Interrupted => "interrupted",
     }
 }
 

@@ -182,6 +182,8 @@ pub enum StopReason {
     MaxDuration,
     /// The driver goes down.
     Shutdown,
+    /// The driver has lost sight of it, and the hardware may move still.
+    Interrupted,
 }
 
 /// An order to the hardware side.

@@ -1,6 +1,6 @@
 //! What the hardware side tells, and how an operation ends.
 
-use super::{Machine, Outcome, Probe, Reason, Report, StopReason, has_ended};
+use super::{Hardware, Machine, Outcome, Probe, Reason, Report, StopReason, has_ended};
 use crate::wire::calibration::State as Validity;
 use crate::wire::fault::Retry;
 use crate::wire::field_spec::Domain;
@@ -9,6 +9,7 @@ use crate::wire::measurement::Quality;
 use crate::wire::operation::State;
 use crate::wire::value::Kind;
 use crate::wire::{Capability, Fault, Measurement, Operation, SampleEffect};
+use eutectic_failpoints::mutant;
 use prost::Message as _;
 
 /// A terminal operation is no larger than this, by the contract; what is larger is an artifact.
@@ -73,6 +74,11 @@ impl Machine {
     pub(super) fn interrupted(&mut self, id: &str) {
         if self.running.remove(id).is_none() {
             return;
+        }
+        // Nobody knows whether the hardware moves still: nothing else may begin on it before it was told to rest.
+        if !mutant("no_rest") {
+            let (operation_id, reason) = (id.to_owned(), StopReason::Interrupted);
+            self.step.at_once.push(Hardware::Stop { operation_id, reason });
         }
         let Some(record) = self.operations.get(id) else { return };
         let reached = record.effect_reached();
@@ -190,6 +196,7 @@ fn how_stopped(stop: StopReason) -> (State, Reason, &'static str) {
     match stop {
         StopReason::Abort => (State::Aborted, Reason::Aborted, "stopped by request"),
         StopReason::Shutdown => (State::Aborted, Reason::Aborted, "stopped because the driver was shut down"),
+        StopReason::Interrupted => (State::Interrupted, Reason::Interrupted, "nobody can tell what became of it"),
         StopReason::Halt => (State::Aborted, Reason::Halted, "stopped by a halt"),
         StopReason::LeaseLost => (State::Aborted, Reason::LeaseLost, "stopped because the lease was lost"),
         StopReason::MaxDuration => {

@@ -77,7 +77,13 @@ impl<D: Driver> Keeper<D> {
     ) -> Result<(), JournalError> {
         let mut batch = Batch::default();
         for order in batch.add(opening) {
-            self.order(order);
+            // What was lost sight of has to rest before anything new is heard.
+            if let Hardware::Stop { reason, .. } = &order {
+                let rest = tokio::time::timeout(STOP_GRACE, self.driver.safe_state(*reason));
+                if self.runtime.block_on(rest).is_err() {
+                    tracing::error!("the driver's code did not bring its hardware to the safe state in time");
+                }
+            }
         }
         self.commit(batch)?;
         let mut going_down = false;

@@ -25,6 +25,9 @@ fn a_running_operation_is_interrupted_and_stays_so() {
     bench.restart();
     let operation = bench.operation(ID);
     assert_eq!((operation.state(), operation.sample_effect()), (State::Interrupted, SampleEffect::Unknown));
+    // Nobody knows whether it moves still: it is told to rest before anything else may begin.
+    let rest = Hardware::Stop { operation_id: ID.to_owned(), reason: StopReason::Interrupted };
+    assert_eq!(bench.stops, [rest]);
     let token = bench.lease_as(HOLDER, 2).unwrap().fencing_token;
     assert!(bench.execute(ID, token).unwrap().attached);
     bench.restart();
