@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const EXPERIMENTS: u32 = 6;
-const FLIPS: u64 = 200;
+/// On every push; `EUTECTIC_FLIPS` for more of them.
+const FLIPS: u64 = 80;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -89,9 +90,10 @@ fn a_flipped_byte_is_healed_or_refused_and_never_silently_wrong() {
     let truth = payloads(&journal).unwrap();
     let used = files(&journal.join("log")).into_iter().find(|it| it.ends_with("00000000000000000001.segment")).unwrap();
     let length = fs::read(&used).unwrap().iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1;
+    let flips = std::env::var("EUTECTIC_FLIPS").map_or(FLIPS, |text| text.parse().unwrap());
     let judge = |worker: u64| {
         let mut counts = [0; 3];
-        for flip in (worker..FLIPS).step_by(2) {
+        for flip in (worker..flips).step_by(2) {
             counts[flipped(&journal, &used, length, &truth, flip) as usize] += 1;
         }
         counts
@@ -104,7 +106,7 @@ fn a_flipped_byte_is_healed_or_refused_and_never_silently_wrong() {
     let of = |fate: Fate| counts.iter().map(|it| it[fate as usize]).sum::<u32>();
     let (healed, refused) = (of(Fate::Healed), of(Fate::Refused));
     eprintln!("{healed} healed and told, {refused} refused, {} where nothing stood", of(Fate::Untouched));
-    assert!(healed >= 20 && refused >= 20, "{healed} healed, {refused} refused");
+    assert!(healed >= 10 && refused >= 10, "{healed} healed, {refused} refused");
 }
 
 /// What came of a flipped bit.

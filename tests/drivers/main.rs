@@ -26,22 +26,41 @@ use wire::operation::State;
 
 const OPERATION: &str = "0f4c2a6e-7d1b-4c55-9a10-000000000001";
 
-#[tokio::test]
-async fn a_lost_reply_is_asked_for_again_and_the_hardware_starts_once() {
-    let driver = Driver::start("flow_reactor", 6_000.0);
+/// The first reply gets lost on the way; `starts` is the hardware's own count.
+async fn lost_reply(driver: &Driver, request: impl Fn(i64) -> wire::ExecuteRequest, starts: impl Fn() -> usize) {
     let mut direct = driver.client().await;
     let token = driver.lease(&mut direct, 1).await;
     let proxy = Proxy::before(driver.address()).await;
     let mut lossy = driver::connect(&proxy.address()).await;
     proxy.swallow_replies();
-    let request = driver.react(OPERATION, token, 1.0);
+    let request = request(token);
     let lost = tokio::time::timeout(Duration::from_millis(700), lossy.execute(request.clone())).await;
     assert!(lost.is_err(), "the reply was to be lost");
     let again = direct.execute(request).await.unwrap().into_inner();
     assert!(again.attached, "the same id is attached to, not started again");
     let operation = driver.ended(&mut direct, OPERATION).await;
     assert_eq!(operation.state(), State::Succeeded);
-    assert_eq!(driver.starts(), 1);
+    assert_eq!(starts(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_asked_for_again_and_the_hardware_starts_once() {
+    let driver = Driver::start("flow_reactor", 6_000.0);
+    lost_reply(&driver, |token| driver.react(OPERATION, token, 1.0), || driver.starts()).await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_of_a_host_is_asked_for_again_and_its_child_starts_once() {
+    let (driver, starts) = host::wild("well");
+    let request = |token| driver.quantity(OPERATION, token, "wild.do", "n", 4.0, "1");
+    lost_reply(&driver, request, || std::fs::read_to_string(&starts).unwrap().lines().count()).await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_of_a_python_driver_is_asked_for_again_and_it_starts_once() {
+    let Some((driver, folder)) = python::counting() else { return };
+    let request = |token| driver.quantity(OPERATION, token, "bath.heat", "temperature", 60.0, "Cel");
+    lost_reply(&driver, request, || std::fs::read_to_string(folder.join("starts")).unwrap().lines().count()).await;
 }
 
 #[tokio::test]

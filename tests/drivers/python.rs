@@ -37,6 +37,30 @@ maximize = "conversion"
 experiments = 8
 "#;
 
+/// Where [`COUNTING`] counts.
+const STARTS: &str = "STARTS";
+const COUNTING: &str = r#"
+import os
+from eutectic import Out, Q, capability, serve
+
+
+class Bath:
+    id, name = "bath", "Bath"
+
+    @capability(outputs={"reached": Out("Cel", 0, 200)}, max_seconds=60)
+    def heat(self, run, temperature: Q("Cel", 0, 200)):
+        with open(os.environ["STARTS"], "a") as file:
+            file.write("start\n")
+        run.sleep(0.1)
+        return {"reached": temperature}
+
+    def safe_state(self, why):
+        pass
+
+
+serve(Bath())
+"#;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -56,16 +80,27 @@ pub(super) fn python() -> Option<(String, Vec<(String, String)>)> {
     installed("python3").then(|| ("python3".to_owned(), vec![("PYTHONPATH".to_owned(), sources)]))
 }
 
-/// The driver of the README as a child of the host.
-pub(super) fn reactor() -> Option<(Driver, PathBuf)> {
+/// A driver in Python as a child of the host.
+fn driver(name: &str, text: &str) -> Option<(Driver, PathBuf)> {
     let (python, mut environment) = python()?;
-    environment.push(("EUTECTIC_DRIVER_CHILD".to_owned(), "1".to_owned()));
     let folder = Arc::new(tempfile::tempdir().unwrap());
-    let script = folder.path().join("reactor.py");
-    std::fs::write(&script, of_the_readme()).unwrap();
+    environment.push(("EUTECTIC_DRIVER_CHILD".to_owned(), "1".to_owned()));
+    environment.push((STARTS.to_owned(), folder.path().join("starts").display().to_string()));
+    let script = folder.path().join(format!("{name}.py"));
+    std::fs::write(&script, text).unwrap();
     let program = [python, script.display().to_string()];
     let place = folder.path().to_owned();
-    Some((Driver::host(folder, "reactor", &program, &environment), place))
+    Some((Driver::host(folder, name, &program, &environment), place))
+}
+
+/// The driver of the README.
+pub(super) fn reactor() -> Option<(Driver, PathBuf)> {
+    driver("reactor", &of_the_readme())
+}
+
+/// One that counts its own starts, a line each in the file `starts`.
+pub(super) fn counting() -> Option<(Driver, PathBuf)> {
+    driver("bath", COUNTING)
 }
 
 #[test]

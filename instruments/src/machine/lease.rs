@@ -102,8 +102,11 @@ impl Machine {
     fn disown(&mut self, known_token: i64) {
         self.leases.floor = self.leases.floor.max(known_token);
         self.leases.held = None;
-        self.journal_id = std::mem::take(&mut self.spare_journal_id);
-        self.identify();
+        // Once a start is enough: nobody else has seen this name yet.
+        if let Some(name) = self.spare_journal_id.take() {
+            self.journal_id = name;
+            self.identify();
+        }
         // That nothing was done was only concluded from the copy.
         for id in std::mem::take(&mut self.harmless_at_boot) {
             let Some(record) = self.operations.get_mut(&id) else { continue };

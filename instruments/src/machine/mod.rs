@@ -60,7 +60,7 @@ pub struct Machine {
     boot_id: String,
     journal_id: String,
     /// The journal's next name, should it turn out to be an older copy of itself.
-    spare_journal_id: String,
+    spare_journal_id: Option<String>,
     /// What this start found open and ended as harmless.
     harmless_at_boot: Vec<String>,
     now: Now,

@@ -60,7 +60,7 @@ impl Machine {
         let mut machine = Machine {
             boot_id: boot.boot_id,
             journal_id: boot.new_journal_id.clone(),
-            spare_journal_id: boot.new_journal_id,
+            spare_journal_id: Some(boot.new_journal_id),
             harmless_at_boot: Vec::new(),
             now: boot.now,
             operations: BTreeMap::new(),

@@ -21,6 +21,12 @@ pub(super) fn set_lab(workcell: &Workcell, instruments: &[InstrumentId]) -> Resu
                     "keep it in lab.toml until the operation has ended",
                 ));
             }
+            if instrument.quarantined.is_some() {
+                return Err(Rejection::new(
+                    format!("instrument '{name}' is out of service: leaving the lab would forget why"),
+                    format!("look at it and `eutectic instrument release {name}` first, or keep it in lab.toml"),
+                ));
+            }
             events.push(Event::InstrumentRemoved { instrument: name.clone() });
         }
     }

@@ -177,3 +177,44 @@ fn an_operation_has_the_same_id_whoever_derives_it() {
     let (one, two) = (running(1), running(1));
     assert_eq!(open(&one), open(&two));
 }
+
+#[test]
+fn a_journal_that_a_driver_has_outrun_dispatches_nothing_until_a_person_adopts_it() {
+    let mut workcell = running(2);
+    let doubt = |epoch, operation| Command::DoubtJournal { instrument: "reader".into(), epoch, operation };
+    let own = workcell.operations.keys().next().unwrap().clone();
+    succeed(&mut workcell);
+    // Its end has left the state, but an operation that the journal has had is no news.
+    assert!(tell(&mut workcell, 5, doubt(0, Some(own))).events.is_empty());
+    let before = open(&workcell).len();
+    assert_eq!(tell(&mut workcell, 5, doubt(7, Some("never-heard-of".into()))).events.len(), 1);
+    assert!(tell(&mut workcell, 5, doubt(7, Some("never-heard-of".into()))).events.is_empty(), "once is enough");
+    succeed(&mut workcell);
+    assert!(open(&workcell).len() < before.max(1), "nothing new is dispatched");
+    let adopted = ask(&mut workcell, 6, "a", Command::AdoptJournal { by: "ada".into() });
+    assert_eq!((adopted.reply.rejection, workcell.epoch), (None, 8));
+    assert!(tell(&mut workcell, 6, doubt(7, Some("never-heard-of".into()))).events.is_empty(), "it is known now");
+    lease(&mut workcell, "maker", "journal", 8);
+    lease(&mut workcell, "reader", "journal", 8);
+    assert!(!open(&workcell).is_empty());
+    assert!(ask(&mut workcell, 7, "b", Command::AdoptJournal { by: "ada".into() }).reply.rejection.is_some());
+}
+
+#[test]
+fn what_is_suspended_goes_on_by_itself() {
+    let mut workcell = running(1);
+    let (cause, reason) = ("disk".to_owned(), "it is full".to_owned());
+    tell(&mut workcell, 3, Command::SuspendDispatch { cause: cause.clone(), reason });
+    succeed(&mut workcell);
+    assert!(open(&workcell).is_empty());
+    tell(&mut workcell, 4, Command::ResumeDispatch { cause });
+    assert_eq!(open(&workcell).len(), 1);
+}
+
+#[test]
+fn an_instrument_out_of_service_can_not_leave_the_lab_and_come_back_as_if_nothing_were() {
+    let mut workcell = running(1);
+    end(&mut workcell, |_| Ended::Interrupted);
+    let refused = tell(&mut workcell, 5, Command::SetLab { instruments: vec!["reader".into()] });
+    assert!(refused.reply.rejection.is_some_and(|it| it.message.contains("out of service")));
+}
