@@ -79,7 +79,8 @@ impl<D: Driver> Keeper<D> {
         for order in batch.add(opening) {
             // What was lost sight of has to rest before anything new is heard.
             if let Hardware::Stop { reason, .. } = &order {
-                let rest = tokio::time::timeout(STOP_GRACE, self.driver.safe_state(*reason));
+                // A timer can only be made within the runtime.
+                let rest = async { tokio::time::timeout(STOP_GRACE, self.driver.safe_state(*reason)).await };
                 if self.runtime.block_on(rest).is_err() {
                     tracing::error!("the driver's code did not bring its hardware to the safe state in time");
                 }
