@@ -107,6 +107,9 @@ impl Machine {
             self.journal_id = name;
             self.identify();
         }
+        if self.running.is_empty() {
+            self.rest();
+        }
         // That nothing was done was only concluded from the copy.
         for id in std::mem::take(&mut self.harmless_at_boot) {
             let Some(record) = self.operations.get_mut(&id) else { continue };

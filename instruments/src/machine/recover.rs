@@ -85,7 +85,10 @@ impl Machine {
             rules,
         };
         match fresh {
-            true => machine.identify(),
+            true => {
+                machine.identify();
+                machine.rest();
+            }
             false => machine.restore(records)?,
         }
         machine.leases.begin(boot.now.utc);

@@ -95,6 +95,14 @@ impl Machine {
         true
     }
 
+    /// A journal that has just begun, or has gaps, doesn't tell whether the hardware moves: it is told to rest before anything
+    /// may begin on it.
+    pub(super) fn rest(&mut self) {
+        if !mutant("no_rest") {
+            self.step.at_once.push(Hardware::StopAll(StopReason::Interrupted));
+        }
+    }
+
     pub(super) fn stop_running(&mut self, reason: StopReason) {
         let ids: Vec<_> = self.running.keys().cloned().collect();
         for id in ids {

@@ -63,6 +63,8 @@ pub(super) struct Keeper<D: Driver> {
     pub(super) watchers: Vec<tokio::sync::mpsc::Sender<InstrumentEvent>>,
     /// How to tell what runs to stop or to wait.
     pub(super) orders: BTreeMap<String, watch::Sender<Orders>>,
+    /// How many orders to come to rest the driver's code is carrying out: what is started meanwhile begins after them.
+    pub(super) resting: watch::Sender<u32>,
     /// Who asked to be told when everything before was done.
     pub(super) looks: Vec<oneshot::Sender<Option<Duration>>>,
     pub(super) last_call: u64,
@@ -77,14 +79,7 @@ impl<D: Driver> Keeper<D> {
     ) -> Result<(), JournalError> {
         let mut batch = Batch::default();
         for order in batch.add(opening) {
-            // What was lost sight of has to rest before anything new is heard.
-            if let Hardware::Stop { reason, .. } = &order {
-                // A timer can only be made within the runtime.
-                let rest = async { tokio::time::timeout(STOP_GRACE, self.driver.safe_state(*reason)).await };
-                if self.runtime.block_on(rest).is_err() {
-                    tracing::error!("the driver's code did not bring its hardware to the safe state in time");
-                }
-            }
+            self.order(order);
         }
         self.commit(batch)?;
         let mut going_down = false;
@@ -252,8 +247,13 @@ impl<D: Driver> Keeper<D> {
         self.orders.insert(id.clone(), tell);
         self.served.clock.begin();
         let call = DriverCall::new(operation, context, self.served.clone(), orders.clone());
-        let (driver, inbox) = (Arc::clone(&self.driver), self.served.inbox.clone());
-        let work = self.runtime.spawn(async move { driver.run(call).await });
+        let (driver, inbox, mut resting) =
+            (Arc::clone(&self.driver), self.served.inbox.clone(), self.resting.subscribe());
+        let work = self.runtime.spawn(async move {
+            // The sender lives as long as the keeper, and without it nothing may begin anyway.
+            let _ = resting.wait_for(|resting| *resting == 0).await;
+            driver.run(call).await
+        });
         self.runtime.spawn(async move {
             let abort = work.abort_handle();
             let result = tokio::select! {
@@ -282,8 +282,14 @@ impl<D: Driver> Keeper<D> {
     }
 
     fn safe_state(&self, reason: StopReason) {
-        let driver = Arc::clone(&self.driver);
-        self.runtime.spawn(async move { driver.safe_state(reason).await });
+        let (driver, resting) = (Arc::clone(&self.driver), self.resting.clone());
+        resting.send_modify(|resting| *resting += 1);
+        self.runtime.spawn(async move {
+            if tokio::time::timeout(STOP_GRACE, driver.safe_state(reason)).await.is_err() {
+                tracing::error!("the driver's code did not bring its hardware to the safe state in time");
+            }
+            resting.send_modify(|resting| *resting -= 1);
+        });
     }
 
     /// Asks until the instrument says more than that it still runs.

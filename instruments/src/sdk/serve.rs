@@ -100,6 +100,7 @@ pub async fn serve_with<D: Driver>(
         proceeds: BTreeMap::new(),
         watchers: Vec::new(),
         orders: BTreeMap::new(),
+        resting: tokio::sync::watch::Sender::new(0),
         looks: Vec::new(),
         last_call: 0,
     };

@@ -146,6 +146,8 @@ impl Bench {
             boots: 0,
         };
         bench.perform(step);
+        // A new journal doesn't know whether the hardware moves.
+        assert_eq!(std::mem::take(&mut bench.stops), [Hardware::StopAll(StopReason::Interrupted)]);
         bench
     }
 
