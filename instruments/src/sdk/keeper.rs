@@ -285,7 +285,9 @@ impl<D: Driver> Keeper<D> {
         let (driver, resting) = (Arc::clone(&self.driver), self.resting.clone());
         resting.send_modify(|resting| *resting += 1);
         self.runtime.spawn(async move {
-            if tokio::time::timeout(STOP_GRACE, driver.safe_state(reason)).await.is_err() {
+            // A task of its own: code that panics must not keep everything waiting.
+            let rest = tokio::spawn(async move { driver.safe_state(reason).await });
+            if !matches!(tokio::time::timeout(STOP_GRACE, rest).await, Ok(Ok(()))) {
                 tracing::error!("the driver's code did not bring its hardware to the safe state in time");
             }
             resting.send_modify(|resting| *resting -= 1);

@@ -58,7 +58,8 @@ pub trait Driver: Send + Sync + 'static {
     /// The fault as data: category, advice, and what became of the sample.
     async fn run(&self, call: Call) -> Result<Outcome, Fault>;
 
-    /// Brings the hardware to its safe state. Idempotent and quick; what runs is told to stop at the same time.
+    /// Brings the hardware to its safe state. Idempotent and quick: nothing new begins meanwhile, for up to 10 s. What runs is
+    /// told to stop at the same time. Also called at a start whose journal can't tell whether the hardware moves.
     async fn safe_state(&self, why: StopReason);
 
     /// After a crash of this driver: what the instrument itself knows of an operation that was running.

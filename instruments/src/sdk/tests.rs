@@ -15,9 +15,13 @@ use tonic::transport::Channel;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long it takes to come to rest.
+const REST: Duration = Duration::from_millis(300);
+
 /// Waves, unless it is told to trip.
 struct Waver {
     begun: Arc<AtomicUsize>,
+    rested: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -28,6 +32,7 @@ impl Driver for Waver {
     }
 
     async fn run(&self, mut call: Call) -> Result<Outcome, Fault> {
+        assert!(self.rested.load(Ordering::SeqCst) > 0, "it begins before the hardware has come to rest");
         self.begun.fetch_add(1, Ordering::SeqCst);
         call.progress(0.5, "waving");
         match call.text("how")? {
@@ -40,7 +45,10 @@ impl Driver for Waver {
         }
     }
 
-    async fn safe_state(&self, _why: StopReason) {}
+    async fn safe_state(&self, _why: StopReason) {
+        tokio::time::sleep(REST).await;
+        self.rested.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 struct Served {
@@ -54,7 +62,7 @@ async fn served() -> Served {
     let file = folder.path().join("address");
     let begun = Arc::new(AtomicUsize::new(0));
     let options = Options { address_file: Some(file.clone()), ..Options::local(folder.path().join("journal")) };
-    tokio::spawn(serve(Waver { begun: Arc::clone(&begun) }, options));
+    tokio::spawn(serve(Waver { begun: Arc::clone(&begun), rested: Arc::default() }, options));
     for _ in 0..1_000 {
         if let Some(address) = std::fs::read_to_string(&file).ok().and_then(|it| it.lines().next().map(str::to_owned)) {
             return Served { _folder: folder, address, begun };
@@ -121,6 +129,16 @@ async fn code_that_panics_fails_its_operation_and_no_other() {
     client.execute(well.clone()).await.unwrap();
     assert_eq!(ended(&mut client, &well).await.state(), State::Succeeded);
     assert_eq!(served.begun.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn with_a_new_journal_nothing_begins_before_the_hardware_has_come_to_rest() {
+    let served = served().await;
+    let (mut client, token) = client(&served).await;
+    let well = wave(1, token, "well");
+    client.execute(well.clone()).await.unwrap();
+    // The code itself checks it.
+    assert_eq!(ended(&mut client, &well).await.state(), State::Succeeded);
 }
 
 #[tokio::test]
