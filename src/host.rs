@@ -61,6 +61,7 @@ pub struct Host {
     address: String,
     file: PathBuf,
     engine: Engine,
+    keeper: Arc<Keeper>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -89,9 +90,13 @@ impl Host {
         let keeper = Arc::new(Keeper::new(&data, program, holder, engine.handle(), labs));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(folder)?;
         let address = format!("http://{}", listener.local_addr().map_err(folder)?);
-        let service = ControlServer::service(Options { engine: engine.handle(), keeper, data: data.clone() })
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let service = ControlServer::service(Options {
+            engine: engine.handle(),
+            keeper: Arc::clone(&keeper),
+            data: data.clone(),
+        })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let (stop, stopped) = oneshot::channel();
         let server = Server::builder().add_service(service).serve_with_incoming_shutdown(
             TcpListenerStream::new(listener),
@@ -107,7 +112,7 @@ impl Host {
         });
         let file = data.join(ADDRESS_FILE);
         announce(&file, &address).map_err(folder)?;
-        Ok(Self { address, file, engine, stop, server })
+        Ok(Self { address, file, engine, keeper, stop, server })
     }
 
     /// Where the control service listens.
@@ -123,6 +128,7 @@ impl Host {
     pub async fn finish(self) -> Result<(), HostError> {
         // The file goes first, so that nobody new is sent here. It may have gone with the folder.
         let _ = std::fs::remove_file(&self.file);
+        self.keeper.settle().await;
         let closed = self.engine.close().await;
         // The server ends at once where nobody is connected; whoever still is has nothing to hear any more.
         let _ = self.stop.send(());

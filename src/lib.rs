@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod host;
 pub mod journal;
 pub mod lab;
+pub mod paging;
 pub mod planning;
 pub mod projections;
 pub mod units;

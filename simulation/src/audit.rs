@@ -9,7 +9,7 @@ use super::lab::{MIXER, truth};
 use super::weather::Kind;
 use super::world::World;
 use eutectic::engine::Step;
-use eutectic_core::model::Level;
+use eutectic_core::model::{Decision, Level};
 use eutectic_core::{Ended, Event, ExperimentNumber, InstrumentId, OperationId, Recorded};
 use eutectic_instruments::wire::Value;
 use eutectic_instruments::wire::value::Kind as ValueKind;
@@ -117,6 +117,7 @@ fn starts(world: &World, ledger: &Ledger, found: &mut Found) {
             _ => {}
         }
     }
+    let repeats = repeats(world);
     let mut by_step: BTreeMap<(i64, &str), BTreeSet<&str>> = BTreeMap::new();
     for driver in world.drivers.values() {
         let mut seen = BTreeSet::new();
@@ -140,9 +141,35 @@ fn starts(world: &World, ledger: &Ledger, found: &mut Found) {
         }
     }
     for ((experiment, step), operations) in by_step {
-        let twice = operations.len() > 1;
+        let again = repeats.get(&(experiment, step.to_owned())).copied().unwrap_or_default();
+        let twice = operations.len() > 1 + again;
         found.when(twice, || format!("I1: step {step} of experiment {experiment} started twice: {operations:?}"));
     }
+}
+
+/// How often a person decided that a step be done again, by experiment and step.
+fn repeats(world: &World) -> BTreeMap<(i64, String), usize> {
+    let mut steps = BTreeMap::new();
+    let mut asked = BTreeMap::new();
+    let mut repeats = BTreeMap::new();
+    for entry in &world.witnessed {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "an auditor looks for what it knows")]
+        match &entry.recorded.event {
+            Event::OperationDispatched(it) => {
+                steps.insert(it.operation.clone(), (i64::from(it.experiment), it.step.to_string()));
+            }
+            Event::InstrumentQuarantined { intervention, operation: Some(operation), .. } => {
+                asked.insert(*intervention, operation.clone());
+            }
+            Event::InterventionResolved { intervention, decision: Decision::Repeat, .. } => {
+                if let Some(step) = asked.get(intervention).and_then(|operation| steps.get(operation)) {
+                    *repeats.entry(step.clone()).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    repeats
 }
 
 fn results(world: &World, ledger: &Ledger, found: &mut Found) {
@@ -161,6 +188,9 @@ fn results(world: &World, ledger: &Ledger, found: &mut Found) {
 fn quarantines(world: &mut World, log: &[Recorded], found: &mut Found) {
     let asked = log.iter().filter(|it| matches!(it.event, Event::InstrumentQuarantined { .. })).count() as u64;
     *world.counts.of(Kind::Quarantines) = asked;
+    let recoveries = log.iter().filter(|it| matches!(it.event, Event::RecoveryStarted { .. })).count() as u64;
+    let failed = log.iter().filter(|it| matches!(it.event, Event::RecoveryFailed { .. })).count() as u64;
+    (*world.counts.of(Kind::Recoveries), *world.counts.of(Kind::Unrecovered)) = (recoveries, failed);
     let of_drivers: u64 = world.drivers.values().map(|it| it.blind_crashes + it.wiped + it.put_back).sum();
     let excuses = of_drivers + world.lost_dispatches;
     found.when(asked > excuses, || {
@@ -174,6 +204,8 @@ fn quarantines(world: &mut World, log: &[Recorded], found: &mut Found) {
 fn measured(value: &Value) -> String {
     match &value.kind {
         Some(ValueKind::Sample(vial)) => vial.clone(),
+        // A recovery has no result.
+        Some(ValueKind::Boolean(_)) => String::new(),
         Some(ValueKind::Quantity(y)) => serde_json::to_string(&y.value).unwrap(),
         other => panic!("{other:?} is no output of this lab"),
     }

@@ -108,12 +108,16 @@ pub(crate) fn measured(operation: &wire::Operation, vials: &mut BTreeMap<String,
         Some(Kind::Sample(vial)) => {
             Kind::Quantity(wire::Quantity { value: truth(vials[&vial]), unit: "1".into(), ..Default::default() })
         }
+        None => Kind::Boolean(true),
         other => panic!("{other:?} is no argument of this lab"),
     };
     wire::Value { kind: Some(kind) }
 }
 
 pub(crate) fn outcome(instrument: &str, value: wire::Value) -> Outcome {
+    if value.kind == Some(Kind::Boolean(true)) {
+        return Outcome { sample_effect: wire::SampleEffect::None, ..Outcome::default() };
+    }
     let (output, effect) =
         if instrument == MIXER { ("sample", wire::SampleEffect::Modified) } else { ("y", wire::SampleEffect::None) };
     let measurement = wire::Measurement { output: output.to_owned(), value: Some(value), ..Default::default() };

@@ -13,6 +13,7 @@ use wire::field_spec::Domain as FieldDomain;
 
 pub(crate) const MIXER: &str = "mixer";
 pub(crate) const METER: &str = "meter";
+pub(crate) const CLEAN: &str = "mixer.clean";
 pub(crate) const CAMPAIGN: &str = "simulated";
 
 /// What the meter shows without noise.
@@ -86,9 +87,18 @@ pub(crate) fn manifest(instrument: &str, exact: bool) -> Manifest {
         max_duration: Some(prost_types::Duration { seconds: 60, nanos: 0 }),
         ..wire::Capability::default()
     };
+    // How it recovers: without arguments and results, and like everything physical once.
+    let clean = wire::Capability {
+        id: CLEAN.to_owned(),
+        parameters: Vec::new(),
+        outputs: Vec::new(),
+        effect: Effect::Once.into(),
+        ..capability.clone()
+    };
+    let capabilities = if instrument == MIXER { vec![capability, clean] } else { vec![capability] };
     Manifest::new(wire::Instrument {
         id: instrument.to_owned(),
-        capabilities: vec![capability],
+        capabilities,
         max_concurrency: 1,
         queue_depth: 1,
         ..wire::Instrument::default()

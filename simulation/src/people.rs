@@ -3,7 +3,8 @@
 use super::lab::CAMPAIGN;
 use super::weather::Kind;
 use super::world::{Delivery, World};
-use eutectic_core::{CampaignName, Command, InstrumentId, Phase};
+use eutectic_core::model::Decision;
+use eutectic_core::{CampaignName, Command, InstrumentId, Intervention, Phase, Standing};
 use eutectic_instruments::machine::{Answer, Call};
 use eutectic_instruments::wire;
 use rand::RngExt as _;
@@ -119,18 +120,46 @@ impl World {
         }
     }
 
-    /// Looks after what waits for a person once the storm is over.
+    /// Answers a question, one way or another.
+    fn decide(&mut self, it: &Intervention) {
+        let by = "Kim".to_owned();
+        let (kind, decision) = match (it.evidence.is_empty(), self.rng.random_range(0..3)) {
+            (false, _) => (Kind::LateWords, Decision::Accept),
+            (true, 0) => {
+                self.count(Kind::Releases);
+                let instrument = it.instrument.clone();
+                return self.command(None, Command::ReleaseInstrument { instrument, by });
+            }
+            (true, 1) => (Kind::Discards, Decision::Discard),
+            (true, _) => (Kind::Repeats, Decision::Repeat),
+        };
+        self.count(kind);
+        let resolve = |decision| Command::ResolveIntervention {
+            intervention: it.number,
+            revision: it.revision,
+            decision,
+            by: by.clone(),
+        };
+        self.command(None, resolve(decision));
+        // Refused where no experiment waits for it: then the instrument is simply back in service.
+        self.command(None, resolve(Decision::Discard));
+    }
+
+    /// Looks after what waits for a person.
     pub(crate) fn person(&mut self) {
-        let Some(process) = self.process.as_ref().filter(|_| !self.stormy()) else { return };
+        let visit = self.weather.visit;
+        if self.stormy() && !self.happens(visit) {
+            return;
+        }
+        let Some(process) = self.process.as_ref() else { return };
         let workcell = process.step.workcell();
-        let out = workcell.instruments.iter().filter(|(_, it)| it.quarantined.is_some() && it.running.is_empty());
-        let releases: Vec<_> = out.map(|(name, _)| name.clone()).collect();
+        let waiting = |it: &&Intervention| matches!(workcell.standing(it), Standing::Waits | Standing::Due(_));
+        let waiting: Vec<_> = workcell.open_interventions().filter(waiting).cloned().collect();
         let paused = workcell.campaigns.values().filter(|it| matches!(it.phase, Phase::Paused { .. }));
         let paused: Vec<_> = paused.map(|it| it.spec.name.clone()).collect();
         let doubted = workcell.doubt.is_some();
-        for instrument in releases {
-            self.count(Kind::Releases);
-            self.command(None, Command::ReleaseInstrument { instrument, by: "Kim".to_owned() });
+        for it in waiting {
+            self.decide(&it);
         }
         for campaign in paused {
             self.command(None, Command::ResumeCampaign { campaign, by: "Kim".to_owned() });

@@ -1,11 +1,12 @@
 //! Clock, network and disk; what happens, in which order.
 
 use super::driver::{Driver, Shared};
-use super::lab::{METER, MIXER, campaign};
+use super::lab::{CLEAN, METER, MIXER, campaign};
 use super::process::{Died, Process};
 use super::weather::{Counts, Kind, Weather};
 use eutectic::gateway::{Action, Answer, Call, CallError, CallId};
 use eutectic::journal::{AppendFault, Journal as _, MemoryJournal};
+use eutectic_core::model::Policy;
 use eutectic_core::{Command, InstrumentId, Phase, Recorded};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -72,6 +73,8 @@ pub(crate) struct World {
     pub(crate) clock_off_ms: i64,
     in_flight: u32,
     experiments: u32,
+    /// What the mixer may do while nobody is there.
+    policy: Option<Policy>,
     starts_twice: bool,
     pub(crate) witnessed: Vec<Witnessed>,
     seen: u64,
@@ -88,6 +91,11 @@ impl World {
         let exact = rng.random_bool(0.5);
         let drivers = [MIXER, METER].map(|name| (InstrumentId::new(name), Driver::new(name, exact)));
         let (in_flight, experiments) = (rng.random_range(1..=3), rng.random_range(3..=6));
+        let policy = rng.random_bool(0.4).then(|| Policy {
+            recover: vec![CLEAN.to_owned(); rng.random_range(1..3)],
+            at_most: rng.random_range(1..4),
+            wait_ms: i64::from(rng.random_bool(0.5)) * 5_000,
+        });
         let mut world = Self {
             rng,
             now_ms: 0,
@@ -105,6 +113,7 @@ impl World {
             clock_off_ms: 0,
             in_flight,
             experiments,
+            policy,
             starts_twice,
             witnessed: Vec::new(),
             seen: 0,
@@ -369,7 +378,7 @@ impl World {
         self.process_number += 1;
         self.tell(|| "the orchestrator starts".to_owned());
         self.process = Some(Process::start(&self.journal, &[MIXER, METER]));
-        let instruments = vec![InstrumentId::new(MIXER), InstrumentId::new(METER)];
+        let instruments = [(InstrumentId::new(MIXER), self.policy.clone()), (InstrumentId::new(METER), None)].into();
         self.command(None, Command::SetLab { instruments });
         let spec = Box::new(campaign(self.in_flight, self.experiments));
         let add = Command::AddCampaign { spec, digest: "d".to_owned(), source: String::new(), seed: 7 };

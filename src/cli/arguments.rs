@@ -1,5 +1,9 @@
 //! What can be said, and the help that teaches it.
 
+mod operators;
+
+pub(super) use operators::{InterventionArguments, InterventionVerb, PageArguments, PageVerb};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -110,6 +114,10 @@ The CSV can be another campaign's past: [[data]] file = \"snar.csv\"")]
     Log(LogArguments),
     /// Instruments: list them, look at one, bring one in, take one back into service
     Instrument(InstrumentArguments),
+    /// What waits for a person: look at it and decide
+    Intervention(InterventionArguments),
+    /// What people are called for: list it, acknowledge it
+    Page(PageArguments),
     /// Drivers: write one, check one, serve one
     Driver(DriverArguments),
     /// The journal: check it, heal it, copy it, take it for the truth

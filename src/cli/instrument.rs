@@ -207,7 +207,7 @@ async fn add(global: &Global, it: &AddInstrumentArguments) -> Result<ExitCode, F
         text.push_str(&proof.map(|proof| proof.to_toml()).unwrap_or_default());
         text.push_str(&added);
     } else {
-        text = LabSpec { name: "lab".to_owned(), tls: proof, instruments: entries }.to_toml();
+        text = LabSpec { name: "lab".to_owned(), tls: proof, instruments: entries, ..LabSpec::default() }.to_toml();
     }
     // Written aside and renamed: a lab file that a person wrote is never half there.
     let aside = it.lab.with_extension("toml.new");

@@ -119,3 +119,40 @@ pub(super) fn result(it: &wire::Result) -> Value {
         "planner_s": it.planner_s,
     })
 }
+
+pub(super) fn intervention(it: &wire::Intervention) -> Value {
+    let evidence = |it: &wire::intervention::Evidence| json!({"at_ms": it.at_ms, "text": it.text});
+    json!({
+        "intervention": it.number,
+        "instrument": it.instrument,
+        "reason": it.reason,
+        "opened_ms": it.opened_ms,
+        "operation": (!it.operation.is_empty()).then_some(&it.operation),
+        "campaign": (!it.campaign.is_empty()).then_some(&it.campaign),
+        "experiment": it.experiment,
+        "step": it.step,
+        "asked": it.asked,
+        "revision": it.revision,
+        "standing": it.standing,
+        "due_ms": (it.due_ms > 0).then_some(it.due_ms),
+        "evidence": it.evidence.iter().map(evidence).collect::<Vec<_>>(),
+        "recovery": it.recovery,
+        "recovered": it.recovered,
+        "recovery_failed": (!it.recovery_failed.is_empty()).then_some(&it.recovery_failed),
+        "decision": (!it.decision.is_empty()).then_some(&it.decision),
+        "decided_by": (!it.decided_by.is_empty()).then_some(&it.decided_by),
+        "decided_ms": (it.decided_ms > 0).then_some(it.decided_ms),
+    })
+}
+
+pub(super) fn page(it: &wire::Page) -> Value {
+    json!({
+        "page": it.id,
+        "urgent": it.urgent,
+        "since_ms": it.since_ms,
+        "text": it.text,
+        "hint": it.hint,
+        "acknowledged": it.acknowledged,
+        "delivery": (!it.delivery.is_empty()).then_some(&it.delivery),
+    })
+}

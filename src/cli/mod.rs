@@ -14,11 +14,13 @@ mod export;
 mod failure;
 mod halt;
 mod instrument;
+mod intervention;
 mod json;
 mod live;
 mod log;
 mod new;
 mod output;
+mod page;
 mod planner;
 mod reach;
 mod record;
@@ -79,6 +81,8 @@ async fn dispatch(Arguments { global, verb }: Arguments) -> Result<ExitCode, Fai
         Verb::Export(it) => export::export(&global, it).await,
         Verb::Log(it) => log::log(&global, it).await,
         Verb::Instrument(it) => instrument::instrument(&global, it).await,
+        Verb::Intervention(it) => intervention::intervention(&global, it).await,
+        Verb::Page(it) => page::page(&global, it).await,
         Verb::Doctor(it) => doctor::doctor(&global, it).await,
         Verb::Driver(it) => driver::driver(&global, it).await,
         Verb::Planner(it) => planner::planner(&it),

@@ -96,7 +96,7 @@ fn tell(global: &Global, lab: &str, served: &[(String, String)]) {
         return;
     }
     let entry = |(name, address): &(String, String)| InstrumentSpec::at(name, address, None);
-    let spec = LabSpec { name: lab.to_owned(), tls: None, instruments: served.iter().map(entry).collect() };
+    let spec = LabSpec { name: lab.to_owned(), instruments: served.iter().map(entry).collect(), ..LabSpec::default() };
     line(spec.to_toml().trim_end());
     note("they run until Ctrl-C");
 }

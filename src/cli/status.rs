@@ -1,8 +1,8 @@
 //! `status`: the lab, its campaigns and what runs.
 
 use super::connect::Connection;
-use super::output::{bold, line, percent, show, table};
-use super::{Failure, Global, json};
+use super::output::{bold, line, percent, show, table, time};
+use super::{Failure, Global, intervention, json};
 use eutectic_proto::control::v1 as wire;
 use serde_json::json;
 use std::process::ExitCode;
@@ -27,6 +27,8 @@ pub(super) async fn status(global: &Global) -> Result<ExitCode, Failure> {
             "data": lab.data_folder,
             "suspended": lab.suspended,
             "doubt": (!lab.doubt.is_empty()).then_some(&lab.doubt),
+            "interventions": lab.interventions.iter().map(json::intervention).collect::<Vec<_>>(),
+            "pages": lab.pages.iter().map(json::page).collect::<Vec<_>>(),
             "log_seq": lab.log_seq,
             "campaigns": lab.campaigns.iter().map(json::summary).collect::<Vec<_>>(),
             "instruments": lab.instruments.iter().map(json::instrument).collect::<Vec<_>>(),
@@ -75,10 +77,14 @@ fn print(lab: &wire::Workcell, hosts: bool) {
         line("");
         line(&bold(&format!("nothing is dispatched: {}", lab.doubt)));
     }
-    for it in lab.instruments.iter().filter(|it| !it.quarantined.is_empty()) {
+    for it in &lab.interventions {
         line("");
-        line(&bold(&format!("{} is out of service: {}", it.name, it.quarantined)));
-        line(&format!("  look at it, then: eutectic instrument release {}", it.name));
+        line(&bold(&format!("{} is out of service since {}: {}", it.instrument, time(it.opened_ms), it.reason)));
+        line(&format!("  {}; eutectic intervention show {}", intervention::state(it), it.number));
+    }
+    for it in lab.pages.iter().filter(|it| it.id.starts_with("recovered-")) {
+        line("");
+        line(&format!("{}: {}", time(it.since_ms), it.text));
     }
 }
 

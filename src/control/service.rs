@@ -1,6 +1,6 @@
 //! The service: each call reads the state or submits one command.
 
-use super::{accepted, add, check, invalid, refused, result, stopped, table, view, watch};
+use super::{accepted, add, check, interventions, invalid, refused, result, stopped, table, view, watch};
 use crate::engine::Handle;
 use crate::gateway::View;
 use crate::lab::Keeper;
@@ -76,7 +76,7 @@ impl ControlServer {
         command: fn(CampaignName, String) -> Command,
     ) -> Answer<wire::Campaign> {
         let campaign = self.name(&request.campaign).await?;
-        let by = if request.by.is_empty() { "a person".to_owned() } else { request.by };
+        let by = named(request.by);
         self.submit(&request.request_id, command(campaign.clone(), by)).await?;
         Ok(Response::new(self.look(campaign.as_str(), view::campaign).await?))
     }
@@ -118,6 +118,10 @@ impl ControlServer {
     }
 }
 
+fn named(by: String) -> String {
+    if by.is_empty() { "a person".to_owned() } else { by }
+}
+
 fn pick<'a>(workcell: &'a Workcell, name: &str) -> Result<&'a Campaign, Rejection> {
     let names = || workcell.campaigns.keys().map(CampaignName::as_str).collect::<Vec<_>>().join(", ");
     if !name.is_empty() {
@@ -144,6 +148,7 @@ impl ControlService for ControlServer {
         let View { progress, instruments: fleet } = self.keeper.view();
         let data = self.data.display().to_string();
         let seq = *self.engine.seq().borrow();
+        let deliveries = self.keeper.deliveries();
         let shown = self.engine.read(move |workcell| wire::Workcell {
             id: workcell.id.clone(),
             epoch: workcell.epoch,
@@ -154,8 +159,10 @@ impl ControlService for ControlServer {
             campaigns: workcell.campaigns.values().map(view::summary).collect(),
             operations: view::operations(workcell, &progress, None),
             log_seq: seq,
-            suspended: workcell.suspended.values().cloned().collect(),
+            suspended: workcell.suspended.values().map(|(reason, _)| reason.clone()).collect(),
             doubt: workcell.doubt.as_ref().map(doubted).unwrap_or_default(),
+            interventions: interventions::list(workcell, false),
+            pages: interventions::pages(workcell, &deliveries),
         });
         Ok(Response::new(shown.await.map_err(|error| stopped(&error))?))
     }
@@ -269,8 +276,40 @@ impl ControlService for ControlServer {
 
     async fn adopt_journal(&self, request: tonic::Request<wire::AdoptJournalRequest>) -> Answer<wire::Workcell> {
         let request = request.into_inner();
-        let by = if request.by.is_empty() { "a person".to_owned() } else { request.by };
+        let by = named(request.by);
         self.submit(&request.request_id, Command::AdoptJournal { by }).await?;
+        self.get_workcell(tonic::Request::new(wire::GetWorkcellRequest {})).await
+    }
+
+    async fn list_interventions(
+        &self,
+        request: tonic::Request<wire::ListInterventionsRequest>,
+    ) -> Answer<wire::InterventionList> {
+        let all = request.into_inner().all;
+        let list = self.engine.read(move |workcell| interventions::list(workcell, all)).await;
+        Ok(Response::new(wire::InterventionList { interventions: list.map_err(|error| stopped(&error))? }))
+    }
+
+    async fn resolve_intervention(
+        &self,
+        request: tonic::Request<wire::ResolveInterventionRequest>,
+    ) -> Answer<wire::Intervention> {
+        let wire::ResolveInterventionRequest { request_id, number, revision, decision, by } = request.into_inner();
+        let decision = interventions::decision(&decision)?;
+        let command = Command::ResolveIntervention { intervention: number, revision, decision, by: named(by) };
+        self.submit(&request_id, command).await?;
+        let shown = self.engine.read(move |workcell| interventions::one(workcell, number)).await;
+        Ok(Response::new(shown.map_err(|error| stopped(&error))?.unwrap_or_default()))
+    }
+
+    async fn acknowledge_pages(
+        &self,
+        request: tonic::Request<wire::AcknowledgePagesRequest>,
+    ) -> Answer<wire::Workcell> {
+        let wire::AcknowledgePagesRequest { request_id, ids, by } = request.into_inner();
+        let open = self.engine.read(crate::projections::pages).await.map_err(|error| stopped(&error))?;
+        let pages = interventions::chosen(&open, ids)?;
+        self.submit(&request_id, Command::AcknowledgePages { pages, by: named(by) }).await?;
         self.get_workcell(tonic::Request::new(wire::GetWorkcellRequest {})).await
     }
 
@@ -279,7 +318,7 @@ impl ControlService for ControlServer {
         request: tonic::Request<wire::ReleaseInstrumentRequest>,
     ) -> Answer<wire::Workcell> {
         let request = request.into_inner();
-        let by = if request.by.is_empty() { "a person".to_owned() } else { request.by };
+        let by = named(request.by);
         let instrument = InstrumentId::new(request.instrument);
         // A halt is the driver's own, a quarantine ours: a person who has looked means both.
         let wanted = instrument.clone();

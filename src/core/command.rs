@@ -1,8 +1,9 @@
 //! What the outside asks of the core: the imperative half of the ring.
 
 use crate::event::Ended;
-use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, Ticket};
-use crate::model::{Answer, CampaignSpec, InstrumentDescription, Observation, Proposal, Setting};
+use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, Ticket};
+use crate::model::{Answer, CampaignSpec, Decision, InstrumentDescription, Observation, Policy, Proposal, Setting};
+use std::collections::BTreeMap;
 
 /// A command and its name.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +26,8 @@ pub enum Command {
     },
     /// These instruments, and no others, are the lab.
     SetLab {
-        /// Their names.
-        instruments: Vec<InstrumentId>,
+        /// Each with what may be done in a person's place.
+        instruments: BTreeMap<InstrumentId, Option<Policy>>,
     },
     /// A driver said what its instrument can do.
     DescribeInstrument {
@@ -50,6 +51,24 @@ pub enum Command {
     ReleaseInstrument {
         /// The instrument.
         instrument: InstrumentId,
+        /// Who.
+        by: String,
+    },
+    /// Somebody decides what an instrument waits for.
+    ResolveIntervention {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// What they had seen of it: [`Intervention::revision`](crate::Intervention::revision).
+        revision: u32,
+        /// What.
+        decision: Decision,
+        /// Who.
+        by: String,
+    },
+    /// A person knows of these pages.
+    AcknowledgePages {
+        /// As they name themselves.
+        pages: Vec<String>,
         /// Who.
         by: String,
     },
@@ -178,6 +197,8 @@ impl Command {
             Self::DescribeInstrument { .. } => "describe instrument",
             Self::TakeLease { .. } => "take lease",
             Self::ReleaseInstrument { .. } => "release instrument",
+            Self::ResolveIntervention { .. } => "resolve",
+            Self::AcknowledgePages { .. } => "acknowledge",
             Self::DoubtJournal { .. } => "doubt journal",
             Self::AdoptJournal { .. } => "adopt journal",
             Self::SuspendDispatch { .. } => "suspend dispatch",

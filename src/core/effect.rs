@@ -48,6 +48,8 @@ pub struct Attend {
     pub started: bool,
     /// The operation is to be stopped, and why.
     pub abort: Option<String>,
+    /// It has been given up: its driver is only asked, now and then, whether it can tell after all.
+    pub inquire: bool,
 }
 
 /// A plan to have made.

@@ -1,9 +1,11 @@
 //! What happened: the only thing that the journal holds and the only thing that changes the state.
 
-use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, StepName, Ticket};
+use crate::ids::{
+    CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, StepName, Ticket,
+};
 use crate::model::{
-    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, RepeatEffect, SampleEffect,
-    Setting, StopReason, Value, Why,
+    Answer, CampaignSpec, Decision, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy, RepeatEffect,
+    SampleEffect, Setting, StopReason, Value, Why,
 };
 use crate::rejection::Rejection;
 use crate::time::Time;
@@ -68,8 +70,19 @@ pub enum Event {
         /// The driver's fencing token.
         token: i64,
     },
-    /// Nothing is dispatched to this instrument until a person releases it.
+    /// What may be done to this instrument in a person's place.
+    PolicySet {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// `None`: nothing.
+        policy: Option<Policy>,
+    },
+    /// A person is asked, and nothing is dispatched to this instrument until there is an answer. Comes before the operation's
+    /// end.
     InstrumentQuarantined {
+        /// The question's number; 0 in journals that were written before there were numbers.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        intervention: InterventionNumber,
         /// The instrument.
         instrument: InstrumentId,
         /// Why.
@@ -77,7 +90,49 @@ pub enum Event {
         /// The operation of which nobody knows what became.
         operation: Option<OperationId>,
     },
-    /// A person has looked at the instrument and takes it back into service.
+    /// The driver said after all how an operation had ended that had been given up.
+    EvidenceFound {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// How.
+        ended: Ended,
+    },
+    /// Somebody has decided. To repeat is done when [`Event::OperationBuried`] follows.
+    InterventionResolved {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// What.
+        decision: Decision,
+        /// Who.
+        by: String,
+    },
+    /// The driver can't begin this operation any more: its step may be repeated.
+    OperationBuried {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// It was to be repeated, and its driver says that it ran: the question is open again.
+    InterventionReopened {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// Nobody came, or nobody is to be waited for: the instrument recovers by its policy.
+    RecoveryStarted {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// The capabilities that are run, in this order.
+        capabilities: Vec<String>,
+    },
+    /// The instrument could not recover: a person is waited for.
+    RecoveryFailed {
+        /// The intervention.
+        intervention: InterventionNumber,
+        /// Why.
+        reason: String,
+    },
+    /// A person has looked at the instrument and takes it back into service: everything open about it is discarded.
     InstrumentReleased {
         /// The instrument.
         instrument: InstrumentId,
@@ -112,6 +167,13 @@ pub enum Event {
     DispatchResumed {
         /// What held it.
         cause: String,
+    },
+    /// A person knows: this page isn't sent again.
+    PageAcknowledged {
+        /// The page, as it names itself.
+        page: String,
+        /// Who.
+        by: String,
     },
     /// A campaign was added; it runs from now on.
     CampaignCreated {
@@ -327,6 +389,9 @@ pub struct Dispatch {
     pub effect: RepeatEffect,
     /// When it is overdue; `None` if the driver declares no limit.
     pub deadline: Option<Time>,
+    /// The intervention for which the instrument recovers; `None` for a step of an experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<InterventionNumber>,
 }
 
 /// How an operation ended.
@@ -370,6 +435,19 @@ pub struct Fault {
     pub category: FaultCategory,
     /// Whether a new attempt may help.
     pub retry: bool,
+    /// Whether somebody has to see to the instrument first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub person: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(it: &bool) -> bool {
+    !it
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(it: &InterventionNumber) -> bool {
+    *it == 0
 }
 
 /// Who is to blame for a fault.
@@ -413,7 +491,15 @@ impl Event {
             | Self::InstrumentRemoved { .. }
             | Self::InstrumentDescribed { .. }
             | Self::LeaseTaken { .. }
+            | Self::PolicySet { .. }
             | Self::InstrumentQuarantined { .. }
+            | Self::EvidenceFound { .. }
+            | Self::InterventionResolved { .. }
+            | Self::InterventionReopened { .. }
+            | Self::OperationBuried { .. }
+            | Self::RecoveryStarted { .. }
+            | Self::RecoveryFailed { .. }
+            | Self::PageAcknowledged { .. }
             | Self::InstrumentReleased { .. }
             | Self::JournalDoubted { .. }
             | Self::JournalAdopted { .. }

@@ -1,5 +1,7 @@
 //! One arm an event: how the state changes, and what is owed after it.
 
+mod intervention;
+
 use crate::effect::{Attend, Effect, EffectKey, PlanOrder};
 use crate::event::{Dispatch, Ended, Event, Recorded};
 use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId};
@@ -7,7 +9,7 @@ use crate::model::{
     Answer, CampaignSpec, Failure, FailureKind, Observation, Origin, RepeatEffect, Setting, StopReason, Why,
 };
 use crate::state::{
-    Campaign, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan,
+    Campaign, Doubt, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan,
     StepPhase, StepState, Workcell,
 };
 use crate::time::Time;
@@ -60,14 +62,32 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
             with_instrument(workcell, instrument, |it| it.lease = Some(lease));
             owe_running(workcell, instrument);
         }
-        Event::InstrumentQuarantined { instrument, reason, .. } => {
-            with_instrument(workcell, instrument, |it| it.quarantined = Some(reason.clone()));
+        Event::PolicySet { instrument, policy } => {
+            with_instrument(workcell, instrument, |it| it.policy.clone_from(policy));
         }
-        Event::InstrumentReleased { instrument, .. } => {
-            with_instrument(workcell, instrument, |it| it.quarantined = None);
+        Event::InstrumentQuarantined { instrument, reason, operation, .. } => {
+            intervention::opened(workcell, at, instrument, reason, operation.as_ref());
+        }
+        Event::EvidenceFound { intervention, ended } => intervention::found(workcell, *intervention, at, ended),
+        Event::InterventionResolved { intervention, decision, by } => {
+            intervention::resolved(workcell, *intervention, at, *decision, by);
+        }
+        Event::OperationBuried { operation } => intervention::buried(workcell, operation),
+        Event::InterventionReopened { intervention, ended } => {
+            intervention::reopened(workcell, *intervention, at, ended);
+        }
+        Event::RecoveryStarted { intervention, capabilities } => {
+            intervention::recovery_started(workcell, *intervention, at, capabilities);
+        }
+        Event::RecoveryFailed { intervention, reason } => {
+            intervention::recovery_failed(workcell, *intervention, reason);
+        }
+        Event::InstrumentReleased { instrument, by } => intervention::released(workcell, instrument, at, by),
+        Event::PageAcknowledged { page, .. } => {
+            workcell.acknowledged.insert(page.clone(), at);
         }
         Event::JournalDoubted { instrument, epoch, operation } => {
-            let doubt = workcell.doubt.get_or_insert_default();
+            let doubt = workcell.doubt.get_or_insert_with(|| Doubt { since: at, ..Doubt::default() });
             doubt.instruments.insert(instrument.clone());
             doubt.epoch = doubt.epoch.max(*epoch);
             doubt.operations.extend(operation.clone());
@@ -79,7 +99,7 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
             epoch_taken(workcell, &id, *epoch);
         }
         Event::DispatchSuspended { cause, reason } => {
-            workcell.suspended.insert(cause.clone(), reason.clone());
+            workcell.suspended.insert(cause.clone(), (reason.clone(), at));
         }
         Event::DispatchResumed { cause } => {
             workcell.suspended.remove(cause);
@@ -93,18 +113,19 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         }
         Event::CampaignPaused { campaign, by, reason } => {
             let phase = Phase::Paused { by: by.clone(), reason: reason.clone() };
-            with_campaign(workcell, campaign, |it| it.phase = phase);
+            set_phase(workcell, campaign, at, phase);
         }
         Event::CampaignResumed { campaign, .. } => with_campaign(workcell, campaign, |it| {
             it.phase = Phase::Running;
+            it.phase_since = at;
             it.equipment_failures = 0;
         }),
         Event::CampaignStopping { campaign, reason } => {
-            with_campaign(workcell, campaign, |it| it.phase = Phase::Stopping(reason.clone()));
+            set_phase(workcell, campaign, at, Phase::Stopping(reason.clone()));
             void_plan(workcell, campaign);
         }
         Event::CampaignAborting { campaign, by } => {
-            with_campaign(workcell, campaign, |it| it.phase = Phase::Aborting { by: by.clone() });
+            set_phase(workcell, campaign, at, Phase::Aborting { by: by.clone() });
             void_plan(workcell, campaign);
         }
         Event::CampaignEnded { campaign, reason, answer } => {
@@ -172,6 +193,10 @@ fn with_campaign(workcell: &mut Workcell, name: &CampaignName, change: impl FnOn
     }
 }
 
+fn set_phase(workcell: &mut Workcell, name: &CampaignName, at: Time, phase: Phase) {
+    with_campaign(workcell, name, |it| (it.phase, it.phase_since) = (phase, at));
+}
+
 fn with_operation(workcell: &mut Workcell, id: &OperationId, change: impl FnOnce(&mut Operation)) {
     if let Some(operation) = workcell.operations.get_mut(id) {
         change(operation);
@@ -200,20 +225,27 @@ fn owe_running(workcell: &mut Workcell, instrument: &InstrumentId) {
     for operation in &running {
         owe_attend(workcell, operation);
     }
+    intervention::owe_inquiries(workcell, instrument);
 }
 
 fn owe_attend(workcell: &mut Workcell, id: &OperationId) {
-    let Some(operation) = workcell.operations.get(id) else { return };
+    if let Some(operation) = workcell.operations.get(id) {
+        owe(workcell, operation.clone(), false);
+    }
+}
+
+fn owe(workcell: &mut Workcell, operation: Operation, inquire: bool) {
     let lease = workcell.instruments.get(&operation.dispatch.instrument).and_then(|it| it.lease.as_ref());
     let attend = Attend {
-        dispatch: operation.dispatch.clone(),
         seed: workcell.campaigns.get(&operation.dispatch.campaign).map_or(0, |campaign| campaign.seed),
         epoch: workcell.epoch,
         lease: lease.filter(|it| it.epoch == workcell.epoch).map(|it| (it.token, it.journal_id.clone())),
         started: operation.started_at.is_some(),
-        abort: operation.abort.clone(),
+        abort: operation.abort,
+        inquire,
+        dispatch: operation.dispatch,
     };
-    workcell.owed.insert(EffectKey::Attend(id.clone()), Effect::Attend(Box::new(attend)));
+    workcell.owed.insert(EffectKey::Attend(attend.dispatch.operation.clone()), Effect::Attend(Box::new(attend)));
 }
 
 fn void_plan(workcell: &mut Workcell, name: &CampaignName) {
@@ -231,6 +263,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         seed,
         created_at: at,
         phase: Phase::Running,
+        phase_since: at,
         past: Vec::new(),
         experiments: Vec::new(),
         waiting: BTreeSet::new(),
@@ -256,8 +289,8 @@ fn campaign_ended(
     reason: &StopReason,
     answer: Option<Box<Answer>>,
 ) {
+    set_phase(workcell, name, at, Phase::Ended(reason.clone()));
     with_campaign(workcell, name, |it| {
-        it.phase = Phase::Ended(reason.clone());
         it.answer = answer;
         it.ended_at = Some(at);
     });
@@ -312,8 +345,15 @@ fn dispatched(workcell: &mut Workcell, at: Time, dispatch: &Dispatch) {
             };
         }
     });
-    let operation =
-        Operation { dispatch: dispatch.clone(), dispatched_at: at, started_at: None, abort: None, overdue: false };
+    let operation = Operation {
+        dispatch: dispatch.clone(),
+        dispatched_at: at,
+        started_at: None,
+        abort: None,
+        overdue: false,
+        burying: None,
+    };
+    intervention::recovers(workcell, dispatch);
     // One that was lost from the journal has come back by the same id.
     workcell.adopted.remove(&id);
     workcell.operations.insert(id.clone(), operation);
@@ -327,17 +367,29 @@ fn operation_ended(workcell: &mut Workcell, id: &OperationId, ended: &Ended) {
     with_instrument(workcell, &dispatch.instrument, |it| {
         it.running.remove(id);
     });
-    let phase = match ended {
+    if dispatch.recovery.is_some() {
+        return intervention::recovered(workcell, dispatch, ended);
+    }
+    let phase = intervention::asked(workcell, &operation, ended).map_or_else(|| phase_of(ended), StepPhase::Asked);
+    set_step(workcell, dispatch, phase);
+}
+
+fn phase_of(ended: &Ended) -> StepPhase {
+    match ended {
         Ended::Succeeded { outputs } => StepPhase::Succeeded(outputs.clone()),
         Ended::Failed { fault, sample } => StepPhase::Failed { fault: fault.clone(), sample: *sample },
         Ended::Aborted { .. } => StepPhase::Aborted,
         Ended::Interrupted => StepPhase::Unknown("the driver restarted while it ran and can't tell".into()),
         Ended::Unknown { reason } => StepPhase::Unknown(reason.clone()),
-    };
+    }
+}
+
+fn set_step(workcell: &mut Workcell, dispatch: &Dispatch, phase: StepPhase) {
     with_campaign(workcell, &dispatch.campaign, |it| {
         let Some(experiment) = it.experiment_mut(dispatch.experiment) else { return };
         if matches!(phase, StepPhase::Succeeded(_)) {
-            experiment.done.insert(dispatch.step.clone(), (dispatch.instrument.clone(), id.clone()));
+            let place = (dispatch.instrument.clone(), dispatch.operation.clone());
+            experiment.done.insert(dispatch.step.clone(), place);
         }
         if let Some(step) = experiment.steps.get_mut(&dispatch.step) {
             step.phase = phase;

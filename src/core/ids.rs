@@ -63,6 +63,9 @@ name! {
 /// An experiment's number within its campaign, from 1.
 pub type ExperimentNumber = u32;
 
+/// An intervention's number within its workcell, from 1.
+pub type InterventionNumber = u32;
+
 /// A plan's number within its campaign, from 1.
 pub type Ticket = u64;
 

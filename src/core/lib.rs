@@ -18,6 +18,7 @@ mod evolve;
 mod gain;
 mod handle;
 mod ids;
+mod intervention;
 pub mod model;
 mod plan_order;
 mod rejection;
@@ -29,7 +30,10 @@ pub use effect::{Attend, Effect, EffectKey, PlanOrder};
 pub use event::{Dispatch, Ended, Event, FORMAT_VERSION, Fault, FaultCategory, PAST_ROWS_PER_EVENT, Purpose, Recorded};
 pub use evolve::evolve;
 pub use handle::{Verdict, handle};
-pub use ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, StepName, Ticket};
+pub use ids::{
+    CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, StepName, Ticket,
+};
+pub use intervention::{Evidence, Intervention, Recovery, Standing};
 pub use rejection::Rejection;
 pub use state::{
     Campaign, Doubt, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan,

@@ -2,9 +2,12 @@
 
 use crate::effect::{Effect, EffectKey};
 use crate::event::{Dispatch, Fault, Purpose};
-use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId, StepName, Ticket};
+use crate::ids::{
+    CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, StepName, Ticket,
+};
+use crate::intervention::Intervention;
 use crate::model::{
-    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, SampleEffect, Setting,
+    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy, SampleEffect, Setting,
     StopReason, Value, Why,
 };
 use crate::rejection::Rejection;
@@ -29,10 +32,14 @@ pub struct Workcell {
     pub campaigns: BTreeMap<CampaignName, Campaign>,
     /// Those that have not ended.
     pub operations: BTreeMap<OperationId, Operation>,
+    /// What people were asked, answered or not.
+    pub interventions: BTreeMap<InterventionNumber, Intervention>,
+    /// Pages that somebody knows of, and since when.
+    pub acknowledged: BTreeMap<String, Time>,
     /// Drivers have seen more than the journal holds: nothing is dispatched until a person adopts it.
     pub doubt: Option<Doubt>,
-    /// What holds dispatch until it is over by itself, and why in words.
-    pub suspended: BTreeMap<String, String>,
+    /// What holds dispatch until it is over by itself: why in words, and since when.
+    pub suspended: BTreeMap<String, (String, Time)>,
     /// Operations that drivers know under our name, the journal does not, and a person has accepted so.
     pub adopted: BTreeSet<OperationId>,
     /// The verdicts on requests.
@@ -59,7 +66,9 @@ pub struct Instrument {
     pub description: Option<InstrumentDescription>,
     /// The last lease that was taken.
     pub lease: Option<Lease>,
-    /// Why nothing is dispatched to it.
+    /// What may be done in a person's place.
+    pub policy: Option<Policy>,
+    /// Why nothing is dispatched to it: the oldest of its open interventions.
     pub quarantined: Option<String>,
     /// What it does now.
     pub running: BTreeSet<OperationId>,
@@ -74,6 +83,8 @@ pub struct Doubt {
     pub epoch: u64,
     /// Operations that they work on.
     pub operations: BTreeSet<OperationId>,
+    /// Since when.
+    pub since: Time,
 }
 
 /// A lease that a driver gave.
@@ -100,6 +111,9 @@ pub struct Operation {
     pub abort: Option<String>,
     /// It takes longer than declared.
     pub overdue: bool,
+    /// It had ended without anybody knowing how, and a person has decided to repeat its step: before that its driver must
+    /// be unable to begin it.
+    pub burying: Option<InterventionNumber>,
 }
 
 /// A campaign.
@@ -117,6 +131,8 @@ pub struct Campaign {
     pub created_at: Time,
     /// Where it stands.
     pub phase: Phase,
+    /// Since when.
+    pub phase_since: Time,
     /// Observations made before it.
     pub past: Vec<PastRow>,
     /// Number n stands at place n - 1.
@@ -274,6 +290,10 @@ pub enum StepPhase {
     Aborted,
     /// Nobody knows what became of it.
     Unknown(String),
+    /// Nobody knows what became of it, and a person is asked.
+    Asked(InterventionNumber),
+    /// A person decided to repeat it, and its last operation can't begin any more.
+    Buried,
 }
 
 impl Workcell {
@@ -286,7 +306,10 @@ impl Workcell {
     /// When a [`Tick`](crate::Command::Tick) is due next.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        self.operations.values().filter(|operation| !operation.overdue).filter_map(|it| it.dispatch.deadline).min()
+        let late =
+            self.operations.values().filter(|operation| !operation.overdue).filter_map(|it| it.dispatch.deadline);
+        let recoveries = self.open_interventions().filter_map(|it| self.policy_for(it)).map(|(_, due)| due);
+        late.chain(recoveries.filter(|due| *due > self.now)).min()
     }
 
     /// The first verdict on this request.
@@ -303,9 +326,13 @@ impl Workcell {
     /// suspends it, and the journal is not in doubt.
     #[must_use]
     pub fn held(&self, instrument: &Instrument) -> bool {
+        instrument.quarantined.is_none() && self.at_hand(instrument)
+    }
+
+    /// As [`Workcell::held`], but a quarantined instrument may recover.
+    pub(crate) fn at_hand(&self, instrument: &Instrument) -> bool {
         self.doubt.is_none()
             && self.suspended.is_empty()
-            && instrument.quarantined.is_none()
             && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
     }
 }

@@ -227,6 +227,8 @@ fn rank(input: &Input) -> u8 {
             Command::TakeEpoch { .. }
             | Command::SetLab { .. }
             | Command::ReleaseInstrument { .. }
+            | Command::ResolveIntervention { .. }
+            | Command::AcknowledgePages { .. }
             | Command::AdoptJournal { .. }
             | Command::AddCampaign { .. }
             | Command::PauseCampaign { .. }

@@ -2,8 +2,10 @@
 
 use super::reader::{Table, parse, read, shortened};
 use super::report::Report;
+use super::unattended::{self, PagingSpec, SafeStateSpec};
 use crate::closest::did_you_mean;
 use eutectic_core::InstrumentId;
+use eutectic_core::model::Policy;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +22,16 @@ pub struct LabFile {
 }
 
 /// A lab.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabSpec {
     /// Its name.
     pub name: String,
     /// How drivers with an `https` address are spoken to.
     pub tls: Option<TlsSpec>,
+    /// How people are called.
+    pub paging: Option<PagingSpec>,
+    /// In which order everything is halted.
+    pub safe_state: SafeStateSpec,
     /// In the file's order.
     pub instruments: Vec<InstrumentSpec>,
 }
@@ -46,6 +52,8 @@ pub struct InstrumentSpec {
     pub name: InstrumentId,
     /// Where its driver is.
     pub source: DriverSource,
+    /// What may be done in a person's place.
+    pub policy: Option<Policy>,
 }
 
 /// Where a driver is.
@@ -95,10 +103,14 @@ impl LabSpec {
                 }
                 DriverSource::Simulated { .. } => spec.source.clone(),
             };
-            InstrumentSpec { name: spec.name.clone(), source }
+            InstrumentSpec { name: spec.name.clone(), source, policy: spec.policy.clone() }
         };
         let instruments = self.instruments.iter().map(&mut twin).collect();
-        if lacking.is_empty() { Ok(LabSpec { name: self.name.clone(), tls: None, instruments }) } else { Err(lacking) }
+        match lacking.is_empty() {
+            // Nobody is called out of bed by a rehearsal.
+            true => Ok(LabSpec { tls: None, paging: None, instruments, ..self.clone() }),
+            false => Err(lacking),
+        }
     }
 
     /// As a lab file has it.
@@ -106,7 +118,8 @@ impl LabSpec {
     pub fn to_toml(&self) -> String {
         let tls = self.tls.as_ref().map(TlsSpec::to_toml).unwrap_or_default();
         let entries = self.instruments.iter().map(InstrumentSpec::to_toml).collect::<String>();
-        format!("name = {}\n{tls}{entries}", quoted(&self.name))
+        let paging = self.paging.as_ref().map(PagingSpec::to_toml).unwrap_or_default();
+        format!("name = {}\n{tls}{paging}{}{entries}", quoted(&self.name), self.safe_state.to_toml())
     }
 }
 
@@ -128,7 +141,7 @@ impl InstrumentSpec {
     #[must_use]
     pub fn at(name: &str, address: &str, twin: Option<String>) -> Self {
         let source = DriverSource::Address { address: address.to_owned(), twin };
-        Self { name: InstrumentId::new(name.to_owned()), source }
+        Self { name: InstrumentId::new(name.to_owned()), source, policy: None }
     }
 
     /// As an entry of a lab file.
@@ -147,6 +160,7 @@ impl InstrumentSpec {
                 fault.iter().for_each(|fault| put("fault", quoted(fault)));
             }
         }
+        self.policy.iter().for_each(|it| entry.push_str(&unattended::policy_toml(it)));
         entry
     }
 }
@@ -173,7 +187,7 @@ pub fn load_lab(path: &Path) -> Result<LabFile, Box<Report>> {
 }
 
 fn lab(folder: &Path, root: &Table<'_>, report: &mut Report) -> Option<LabSpec> {
-    root.only(&["name", "description", "tls", "instrument"], report);
+    root.only(&["name", "description", "tls", "paging", "safe_state", "instrument"], report);
     root.text("description", report);
     let name = root.name("name = \"bench-3\"", true, &mut BTreeSet::new(), report);
     let tables = root.tables("instrument", "an instrument", report);
@@ -192,7 +206,10 @@ fn lab(folder: &Path, root: &Table<'_>, report: &mut Report) -> Option<LabSpec> 
         let message = format!("'{}' is reached by https, and nothing says whose certificate it has", it.name);
         report.error(None, message, "add [tls] with authority = \"authority.pem\"");
     }
-    Some(LabSpec { name: name?, tls, instruments })
+    let paging = root.table("paging", "the pages", report).and_then(|table| unattended::paging(&table, report));
+    let safe_state = root.table("safe_state", "the safe states", report);
+    let safe_state = safe_state.map(|table| unattended::safe_state(&table, &taken, report)).unwrap_or_default();
+    Some(LabSpec { name: name?, tls, paging, safe_state, instruments })
 }
 
 /// Paths count from the lab file's folder.
@@ -224,7 +241,7 @@ fn instrument(
     taken: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Option<InstrumentSpec> {
-    table.only(&["name", "address", "twin", "simulated", "speed", "fault"], report);
+    table.only(&["name", "address", "twin", "simulated", "speed", "fault", "unattended"], report);
     let name = table.name("name = \"reactor\"", true, taken, report);
     let source = match (table.has("address"), table.has("simulated")) {
         (true, false) => real(folder, table, report)?,
@@ -240,7 +257,9 @@ fn instrument(
             return None;
         }
     };
-    Some(InstrumentSpec { name: InstrumentId::new(name?), source })
+    let policy = table.table("unattended", "an unattended policy", report);
+    let policy = policy.and_then(|table| unattended::policy(&table, report));
+    Some(InstrumentSpec { name: InstrumentId::new(name?), source, policy })
 }
 
 fn real(folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<DriverSource> {

@@ -11,6 +11,7 @@ mod past;
 mod protocol;
 mod reader;
 mod report;
+mod unattended;
 mod write;
 
 pub use against::{Capabilities, CapabilitySummary, InstrumentSummary, ParameterSummary, ValueDomain, check_against};
@@ -25,4 +26,5 @@ pub use past::MAX_PAST_ROWS;
 pub use protocol::MAX_STEPS;
 pub use reader::{MAX_FILE_BYTES, MAX_NAME_LENGTH};
 pub use report::{Diagnostic, MAX_SHOWN, Report, Severity};
+pub use unattended::{MAX_RECOVERY_STEPS, PagingSpec, SafeStateSpec};
 pub use write::{NewCampaign, write};

@@ -52,7 +52,7 @@ pub(super) fn ended(operation: &wire::Operation, dispatch: &Dispatch, asked: boo
         // Somebody else stopped it, a halt for instance: that says nothing about the recipe.
         State::Aborted => {
             let category = FaultCategory::Safety;
-            Some(Ended::Failed { fault: Fault { category, retry: false, ..fault() }, sample: sample() })
+            Some(Ended::Failed { fault: Fault { category, retry: false, person: false, ..fault() }, sample: sample() })
         }
         State::Succeeded | State::Failed if hash != dispatch.hash => {
             Some(Ended::Unknown { reason: "its driver knows this operation with other arguments than ours".to_owned() })
@@ -83,6 +83,7 @@ fn succeeded(operation: &wire::Operation) -> Ended {
                 message,
                 category: FaultCategory::Measurement,
                 retry: false,
+                person: false,
             },
             sample: sample(operation.sample_effect()),
         },
@@ -109,6 +110,7 @@ fn silent() -> Fault {
         message: "the driver gives no reason".to_owned(),
         category: FaultCategory::Equipment,
         retry: false,
+        person: false,
     }
 }
 
@@ -126,6 +128,7 @@ fn of_wire(fault: &wire::Fault) -> Fault {
             }
         },
         retry: fault.retry() == Retry::NewId,
+        person: fault.retry() == Retry::AfterPerson,
     }
 }
 

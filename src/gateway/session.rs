@@ -262,7 +262,7 @@ impl Session {
             }
             (Call::Execute(_) | Call::Get(_) | Call::Abort(_), Answer::Operation(operation)) => {
                 let (ordered, stopped) = (!matches!(call, Call::Get(_)), matches!(call, Call::Abort(_)));
-                self.with_work(call, |work| work.told(ordered, stopped, &operation))
+                self.with_work(call, |work| work.told(ordered, stopped, &operation, now_ms))
             }
             // An answer to another question: as good as none.
             _ => {

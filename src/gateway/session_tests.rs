@@ -92,12 +92,14 @@ fn attend(epoch: u64) -> Attend {
             journal_id: "journal".into(),
             effect: RepeatEffect::Once,
             deadline: None,
+            recovery: None,
         },
         seed: 0,
         epoch: 2,
         lease: Some((5, "journal".into())),
         started: false,
         abort: None,
+        inquire: false,
     }
 }
 

@@ -6,6 +6,8 @@ use eutectic_core::{Attend, Ended, Report};
 use eutectic_failpoints::mutant;
 use eutectic_proto::instrument::v1 as wire;
 
+/// How often a driver is asked about an operation that has been given up.
+const INQUIRE_MS: u64 = 30_000;
 /// How long GetOperation waits for news.
 const FOLLOW_WAIT_S: i64 = 20;
 
@@ -23,6 +25,8 @@ enum Stage {
     Follow,
     /// The driver's memory is not the one that we gave it to. A tombstone first, so that it can't begin any more.
     Forgotten(String),
+    /// It was given up; the driver may come to know what became of it.
+    Inquire,
     /// Its end was reported.
     Over,
 }
@@ -67,7 +71,11 @@ impl Work {
     pub(super) fn new(attend: Attend) -> Self {
         // Within an epoch this process is the only one that could have sent it.
         let own = attend.dispatch.epoch == attend.epoch || mutant("execute_first");
-        let stage = if own { Stage::Fresh } else { Stage::Ask };
+        let stage = match (attend.inquire, own) {
+            (true, _) => Stage::Inquire,
+            (false, true) => Stage::Fresh,
+            (false, false) => Stage::Ask,
+        };
         Self {
             stage,
             asking: false,
@@ -83,8 +91,11 @@ impl Work {
 
     /// The obligation has changed: another lease, a wish to stop it.
     pub(super) fn update(&mut self, attend: Attend) {
-        if attend.epoch != self.attend.epoch && self.stage != Stage::Over {
+        if attend.inquire {
+            self.stage = Stage::Inquire;
+        } else if self.attend.inquire || attend.epoch != self.attend.epoch && self.stage != Stage::Over {
             self.stage = Stage::Ask;
+            self.due_ms = 0;
         }
         if attend.abort.is_some() && self.attend.abort.is_none() {
             self.due_ms = 0;
@@ -119,8 +130,8 @@ impl Work {
         });
         match &self.stage {
             Stage::Over => None,
-            Stage::Ask if self.asking || self.ordering => None,
-            Stage::Ask => Some(self.get(0)),
+            Stage::Ask | Stage::Inquire if self.asking || self.ordering => None,
+            Stage::Ask | Stage::Inquire => Some(self.get(0)),
             Stage::Fresh => ordered.then(|| self.order(held)),
             Stage::Absent(asked) if held.confirmed <= *asked => None,
             Stage::Absent(_) if held.journal_id == self.attend.dispatch.journal_id || mutant("no_journal_id") => {
@@ -175,9 +186,12 @@ impl Work {
     }
 
     /// The driver told where the operation stands.
-    pub(super) fn told(&mut self, ordered: bool, stopped: bool, operation: &wire::Operation) -> Vec<Wish> {
+    pub(super) fn told(&mut self, ordered: bool, stopped: bool, operation: &wire::Operation, now_ms: u64) -> Vec<Wish> {
         self.answered(ordered);
         self.failures = 0;
+        if self.stage == Stage::Inquire {
+            return self.inquired(operation, now_ms);
+        }
         self.stopping |= stopped;
         if self.stage == Stage::Over || operation.id != self.attend.dispatch.operation.as_str() {
             return Vec::new();
@@ -205,10 +219,25 @@ impl Work {
         wishes
     }
 
+    /// What a driver says of an operation that has been given up is news only if it tells that it began, and how it ended.
+    fn inquired(&mut self, operation: &wire::Operation, now_ms: u64) -> Vec<Wish> {
+        self.due_ms = now_ms + INQUIRE_MS;
+        if operation.id != self.attend.dispatch.operation.as_str() || !convert::started(operation) {
+            return Vec::new();
+        }
+        let ended = convert::ended(operation, &self.attend.dispatch, false);
+        let told = ended.filter(|it| !matches!(it, Ended::Interrupted | Ended::Unknown { .. }));
+        told.map(|ended| Wish::Report(Report::Ended(ended))).into_iter().collect()
+    }
+
     /// The driver refused a GetOperation, an Execute or an AbortOperation.
     pub(super) fn refused(&mut self, id: CallId, call: &Call, fault: &wire::Fault, now_ms: u64) -> Vec<Wish> {
         self.answered(!matches!(call, Call::Get(_)));
         if self.stage == Stage::Over {
+            return Vec::new();
+        }
+        if self.stage == Stage::Inquire {
+            self.due_ms = now_ms + INQUIRE_MS;
             return Vec::new();
         }
         match call {
@@ -272,7 +301,7 @@ impl Work {
     }
 
     fn ask_later(&mut self, now_ms: u64) {
-        if self.stage != Stage::Over {
+        if !matches!(self.stage, Stage::Over | Stage::Inquire) {
             self.stage = Stage::Ask;
         }
         self.pause(now_ms);

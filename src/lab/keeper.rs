@@ -4,8 +4,9 @@ use super::simulated::Simulated;
 use super::summary::summaries;
 use crate::engine::Handle;
 use crate::engine::perform::Lab;
-use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, TlsSpec, load_lab};
+use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, SafeStateSpec, TlsSpec, load_lab};
 use crate::gateway::{AddressSource, Fleet, GatewayReport, Member, Tls, View};
+use crate::paging::{Deliveries, Pager};
 use eutectic_core::model::{Binding, CampaignSpec, Setting, Step, Value};
 use eutectic_core::{Command, InstrumentId};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub struct Keeper {
     engine: Handle,
     labs: mpsc::Sender<Lab>,
     equipped: Mutex<Option<Equipped>>,
+    pager: Mutex<Option<Pager>>,
     /// One call at a time gets a lab ready.
     turn: tokio::sync::Mutex<()>,
 }
@@ -63,6 +65,7 @@ impl Keeper {
             engine,
             labs,
             equipped: Mutex::new(None),
+            pager: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -93,7 +96,7 @@ impl Keeper {
 
     async fn first(&self, path: &Path, spec: &LabSpec) -> Result<Fleet, Vec<String>> {
         self.ensure(spec)?;
-        let instruments = spec.instruments.iter().map(|it| it.name.clone()).collect();
+        let instruments = spec.instruments.iter().map(|it| (it.name.clone(), it.policy.clone())).collect();
         let reply = self.engine.report(Command::SetLab { instruments }).await;
         let rejection = reply.map_err(|error| vec![format!("error: {error}")])?.rejection;
         if let Some(rejection) = rejection {
@@ -106,6 +109,8 @@ impl Keeper {
         self.labs.send(lab).await.map_err(|_| vec!["error: the engine has stopped".to_owned()])?;
         let equipped = Equipped { path: path.to_owned(), spec: spec.clone(), fleet: fleet.clone() };
         *self.equipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(equipped);
+        let pager = spec.paging.clone().map(|paging| Pager::start(paging, self.engine.clone()));
+        *self.pager.lock().unwrap_or_else(PoisonError::into_inner) = pager;
         tokio::spawn(watch_over(self.simulated.clone(), spec.clone(), self.engine.clone()));
         Ok(fleet)
     }
@@ -166,6 +171,20 @@ impl Keeper {
         self.fleet().map(|fleet| fleet.view()).unwrap_or_default()
     }
 
+    /// What became of the pages that this process sent.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries {
+        self.pager.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Pager::deliveries).unwrap_or_default()
+    }
+
+    /// Sends the pages that are still to be sent; nobody is called any more afterwards.
+    pub async fn settle(&self) {
+        let pager = self.pager.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(pager) = pager {
+            pager.settle().await;
+        }
+    }
+
     /// Physical starts by the simulated hardware's own count; `None` where nothing is simulated.
     #[must_use]
     pub fn starts(&self) -> Option<u64> {
@@ -205,25 +224,43 @@ impl Keeper {
         reason: &str,
     ) -> Result<Vec<(InstrumentId, Result<String, String>)>, String> {
         let (spec, fleet, _reports) = self.known_lab()?;
-        let names: Vec<_> = spec.instruments.into_iter().map(|it| it.name).collect();
-        if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
-            return Err(format!("there is no instrument '{unknown}' in the lab"));
-        }
-        let chosen = names.into_iter().filter(|name| wanted.is_empty() || wanted.contains(name));
-        let halts = chosen.map(|name| {
-            let (fleet, reason) = (fleet.clone(), reason.to_owned());
-            tokio::spawn(async move {
-                let halted = fleet.halt(&name, &reason).await;
-                (name, halted)
-            })
-        });
-        // All at once: none waits for another that doesn't answer.
+        let groups = halt_order(&spec, wanted)?;
         let mut halted = Vec::new();
-        for halt in halts.collect::<Vec<_>>() {
-            halted.extend(halt.await.ok());
+        for group in groups {
+            let halts = group.into_iter().map(|name| {
+                let (fleet, reason) = (fleet.clone(), reason.to_owned());
+                tokio::spawn(async move {
+                    let halted = fleet.halt(&name, &reason).await;
+                    (name, halted)
+                })
+            });
+            // Of a group all at once: none waits for another that doesn't answer.
+            for halt in halts.collect::<Vec<_>>() {
+                halted.extend(halt.await.ok());
+            }
         }
         Ok(halted)
     }
+}
+
+/// Who is halted after whom: in the lab's order of safe states, and what stays on only by its name.
+fn halt_order(spec: &LabSpec, wanted: &[InstrumentId]) -> Result<Vec<Vec<InstrumentId>>, String> {
+    let names = || spec.instruments.iter().map(|it| &it.name);
+    if let Some(unknown) = wanted.iter().find(|wanted| names().all(|name| name != *wanted)) {
+        return Err(format!("there is no instrument '{unknown}' in the lab"));
+    }
+    let SafeStateSpec { order, stays_on } = &spec.safe_state;
+    let meant = |name: &&InstrumentId| match wanted.is_empty() {
+        true => !stays_on.contains(name),
+        false => wanted.contains(name),
+    };
+    let mut groups: Vec<Vec<_>> = order.iter().map(|group| group.iter().filter(meant).cloned().collect()).collect();
+    let unnamed = names().filter(meant).filter(|name| !order.iter().flatten().any(|it| it == *name)).cloned();
+    match groups.first_mut() {
+        Some(first) => first.extend(unnamed),
+        None => groups.push(unnamed.collect()),
+    }
+    Ok(groups)
 }
 
 fn tls(spec: &TlsSpec) -> Result<Tls, String> {

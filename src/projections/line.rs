@@ -14,6 +14,14 @@ pub fn kind(event: &Event) -> &'static str {
         Event::InstrumentDescribed { .. } => "instrument_described",
         Event::LeaseTaken { .. } => "lease_taken",
         Event::InstrumentQuarantined { .. } => "instrument_quarantined",
+        Event::PolicySet { .. } => "policy_set",
+        Event::EvidenceFound { .. } => "evidence_found",
+        Event::InterventionResolved { .. } => "intervention_resolved",
+        Event::InterventionReopened { .. } => "intervention_reopened",
+        Event::OperationBuried { .. } => "operation_buried",
+        Event::RecoveryStarted { .. } => "recovery_started",
+        Event::RecoveryFailed { .. } => "recovery_failed",
+        Event::PageAcknowledged { .. } => "page_acknowledged",
         Event::InstrumentReleased { .. } => "instrument_released",
         Event::JournalDoubted { .. } => "journal_doubted",
         Event::JournalAdopted { .. } => "journal_adopted",
@@ -56,7 +64,37 @@ pub fn line(event: &Event) -> String {
         Event::LeaseTaken { instrument, epoch, token, .. } => {
             format!("lease of {instrument} taken for epoch {epoch}, token {token}")
         }
-        Event::InstrumentQuarantined { instrument, reason, .. } => format!("{instrument} quarantined: {reason}"),
+        Event::PolicySet { instrument, policy } => match policy {
+            Some(it) => {
+                format!("{instrument} may recover by itself, {} times a day: {}", it.at_most, it.recover.join(", "))
+            }
+            None => format!("{instrument} waits for a person"),
+        },
+        Event::InstrumentQuarantined { intervention, instrument, reason, .. } => {
+            format!("{instrument} quarantined: {reason} (intervention {intervention})")
+        }
+        Event::EvidenceFound { intervention, ended } => {
+            format!("intervention {intervention}: its driver says now that the operation {}", end(ended))
+        }
+        Event::InterventionResolved { intervention, decision, by } => {
+            format!("intervention {intervention}: {decision}, says {by}")
+        }
+        Event::InterventionReopened { intervention, ended } => {
+            format!("intervention {intervention} is open again: the operation to be repeated {}", end(ended))
+        }
+        Event::OperationBuried { operation } => {
+            format!("operation {operation} can't begin any more: its step is repeated")
+        }
+        Event::RecoveryStarted { intervention, capabilities } => {
+            format!(
+                "intervention {intervention}: nobody is there, the instrument recovers: {}",
+                capabilities.join(", ")
+            )
+        }
+        Event::RecoveryFailed { intervention, reason } => {
+            format!("intervention {intervention}: the instrument could not recover: {reason}")
+        }
+        Event::PageAcknowledged { page, by } => format!("page '{page}' acknowledged by {by}"),
         Event::InstrumentReleased { instrument, by } => format!("{instrument} back in service, by {by}"),
         Event::JournalDoubted { instrument, epoch, operation } => match operation {
             Some(operation) => {
@@ -116,7 +154,9 @@ fn work(dispatch: &Dispatch) -> String {
     format!("{campaign} #{experiment} {step}, attempt {attempt}: operation {operation}")
 }
 
-fn end(ended: &Ended) -> String {
+/// How an operation ended, in words that follow its name.
+#[must_use]
+pub fn end(ended: &Ended) -> String {
     match ended {
         Ended::Succeeded { outputs } => {
             format!("succeeded: {}", outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", "))

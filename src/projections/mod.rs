@@ -1,7 +1,9 @@
 //! Tables and figures derived from the journal: for people, never part of a decision.
 
 mod line;
+mod pages;
 mod waiting;
 
-pub use line::{kind, line, stop};
+pub use line::{end, kind, line, stop};
+pub use pages::{Page, pages};
 pub use waiting::{doubted, waiting_for};

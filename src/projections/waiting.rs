@@ -1,7 +1,7 @@
 //! Why nothing moves, for whoever looks at a campaign that stands still.
 
 use eutectic_core::model::Step;
-use eutectic_core::{Campaign, Doubt, Instrument, InstrumentId, Phase, StepPhase, Workcell};
+use eutectic_core::{Campaign, Doubt, Instrument, InstrumentId, Intervention, Phase, StepPhase, Workcell};
 
 /// What a campaign waits for, in words; empty where it moves by itself.
 #[must_use]
@@ -15,9 +15,10 @@ pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
         return reasons;
     }
     if !workcell.suspended.is_empty() {
-        reasons.extend(workcell.suspended.values().map(|reason| format!("{reason}; it goes on by itself")));
+        reasons.extend(workcell.suspended.values().map(|(reason, _)| format!("{reason}; it goes on by itself")));
         return reasons;
     }
+    reasons.extend(workcell.open_interventions().filter(|it| asks_for(workcell, campaign, it)).map(asked));
     let steps = campaign.spec.steps.iter().filter(|step| pending(campaign, step));
     for step in steps {
         if let Some(reason) = held_up(workcell, step) {
@@ -25,6 +26,18 @@ pub fn waiting_for(workcell: &Workcell, campaign: &Campaign) -> Vec<String> {
         }
     }
     reasons
+}
+
+fn asks_for(workcell: &Workcell, campaign: &Campaign, it: &Intervention) -> bool {
+    workcell.waits_for(it) && it.operation.as_ref().is_some_and(|it| it.dispatch.campaign == campaign.spec.name)
+}
+
+fn asked(it: &Intervention) -> String {
+    let (number, name) = (it.number, &it.instrument);
+    match &it.recovery {
+        Some(recovery) if recovery.failed.is_none() => format!("{name} recovers by its policy: {}", it.reason),
+        Some(_) | None => format!("{name}: {}; `eutectic intervention show {number}` says what can be done", it.reason),
+    }
 }
 
 /// Why nothing is dispatched while drivers have seen more than the journal holds, in words.

@@ -2,7 +2,8 @@
 
 use crate::digest::Digest;
 use crate::event::{Dispatch, Event};
-use crate::ids::{InstrumentId, OperationId};
+use crate::ids::{InstrumentId, OperationId, StepName};
+use crate::intervention::Intervention;
 use crate::model::{Binding, CapabilityDescription, Step, Value};
 use crate::state::{Campaign, Experiment, Instrument, StepPhase, Workcell};
 use crate::time::Time;
@@ -38,7 +39,46 @@ pub(super) fn dispatch(
         epoch: workcell.epoch,
         journal_id: lease.journal_id.clone(),
         effect: capability.effect,
-        deadline: capability.max_duration_ms.map(|limit| now.plus_ms(limit.saturating_add(OVERDUE_GRACE_MS))),
+        deadline: deadline(capability, now),
+        recovery: None,
+    })))
+}
+
+fn deadline(capability: &CapabilityDescription, now: Time) -> Option<Time> {
+    capability.max_duration_ms.map(|limit| now.plus_ms(limit.saturating_add(OVERDUE_GRACE_MS)))
+}
+
+/// The event that dispatches the next step of a recovery, if its instrument is at hand. It belongs to the experiment whose
+/// operation is in question, under a name that no step of a campaign can have.
+pub(super) fn recover(
+    workcell: &Workcell,
+    it: &Intervention,
+    capability: &str,
+    offered: &CapabilityDescription,
+    now: Time,
+) -> Option<Event> {
+    let instrument = workcell.instruments.get(&it.instrument).filter(|it| workcell.at_hand(it))?;
+    let lease = instrument.lease.as_ref()?;
+    let of = &it.operation.as_ref()?.dispatch;
+    let place = it.recovery.as_ref().map_or(0, |it| it.operations.len()) + 1;
+    let step = StepName::new(format!("recovery:{}:{place}", it.number));
+    let arguments = BTreeMap::new();
+    Some(Event::OperationDispatched(Box::new(Dispatch {
+        operation: OperationId::derive(&workcell.id, &of.campaign, of.experiment, &step, 1),
+        campaign: of.campaign.clone(),
+        experiment: of.experiment,
+        step,
+        attempt: 1,
+        instrument: it.instrument.clone(),
+        capability: capability.to_owned(),
+        version: offered.version.clone(),
+        hash: hash(capability, &offered.version, &arguments),
+        arguments,
+        epoch: workcell.epoch,
+        journal_id: lease.journal_id.clone(),
+        effect: offered.effect,
+        deadline: deadline(offered, now),
+        recovery: Some(it.number),
     })))
 }
 
@@ -65,7 +105,9 @@ fn arguments(campaign: &Campaign, experiment: &Experiment, step: &Step) -> Optio
             | StepPhase::Open(_)
             | StepPhase::Failed { .. }
             | StepPhase::Aborted
-            | StepPhase::Unknown(_) => None,
+            | StepPhase::Unknown(_)
+            | StepPhase::Asked(_)
+            | StepPhase::Buried => None,
         },
     };
     step.with.iter().map(|(name, binding)| Some((name.clone(), bound(binding)?))).collect()

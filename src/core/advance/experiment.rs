@@ -28,8 +28,8 @@ pub(super) fn next(workcell: &Workcell, campaign: &Campaign, experiment: &Experi
         let due = match state.phase {
             StepPhase::Pending => true,
             StepPhase::Failed { ref fault, sample } => again(fault, sample, state.attempts),
-            StepPhase::Unknown(_) => true,
-            StepPhase::Open(_) | StepPhase::Succeeded(_) | StepPhase::Aborted => false,
+            StepPhase::Unknown(_) | StepPhase::Buried => true,
+            StepPhase::Open(_) | StepPhase::Succeeded(_) | StepPhase::Aborted | StepPhase::Asked(_) => false,
         };
         let ready = step.after.iter().all(|name| succeeded(experiment, name));
         if due
@@ -60,7 +60,11 @@ fn verdict(campaign: &Campaign, experiment: &Experiment) -> Option<Failure> {
     campaign.spec.steps.iter().find_map(|step| {
         let state = experiment.steps.get(&step.name)?;
         match &state.phase {
-            StepPhase::Pending | StepPhase::Open(_) | StepPhase::Succeeded(_) => None,
+            StepPhase::Pending
+            | StepPhase::Open(_)
+            | StepPhase::Succeeded(_)
+            | StepPhase::Asked(_)
+            | StepPhase::Buried => None,
             StepPhase::Failed { fault, sample } if again(fault, *sample, state.attempts) => None,
             StepPhase::Failed { fault, .. } => Some(Failure {
                 kind: match fault.category {
@@ -110,7 +114,9 @@ fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, b
         | StepPhase::Succeeded(_)
         | StepPhase::Failed { .. }
         | StepPhase::Aborted
-        | StepPhase::Unknown(_) => None,
+        | StepPhase::Unknown(_)
+        | StepPhase::Asked(_)
+        | StepPhase::Buried => None,
     });
     let open: Vec<_> = open.collect();
     if open.is_empty() {
@@ -136,7 +142,9 @@ fn complete(campaign: &Campaign, experiment: &Experiment) -> Event {
         | StepPhase::Open(_)
         | StepPhase::Failed { .. }
         | StepPhase::Aborted
-        | StepPhase::Unknown(_) => None,
+        | StepPhase::Unknown(_)
+        | StepPhase::Asked(_)
+        | StepPhase::Buried => None,
     };
     match campaign.spec.derive(&experiment.setting, &outputs) {
         Ok(observation) => Event::ObservationRecorded { campaign: name, experiment: experiment.number, observation },

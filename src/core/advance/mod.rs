@@ -6,6 +6,7 @@
 mod campaign;
 mod dispatch;
 mod experiment;
+mod intervention;
 
 pub(crate) use experiment::MAX_ATTEMPTS;
 
@@ -18,6 +19,10 @@ pub(crate) fn advance(workcell: &Workcell, now: Time) -> Vec<Event> {
     let overdue = overdue(workcell, now);
     if !overdue.is_empty() {
         return overdue;
+    }
+    let recovering = intervention::next(workcell, now);
+    if !recovering.is_empty() {
+        return recovering;
     }
     for campaign in workcell.campaigns.values() {
         if matches!(campaign.phase, Phase::Ended(_)) {

@@ -32,6 +32,7 @@ fn ever_ours(workcell: &Workcell, id: &OperationId) -> bool {
             .any(|attempt| OperationId::derive(&workcell.id, &campaign.spec.name, number, step, attempt) == *id)
     };
     workcell.operations.contains_key(id)
+        || workcell.interventions.values().filter_map(|it| it.recovery.as_ref()).any(|it| it.operations.contains(id))
         || workcell.campaigns.values().any(|campaign| {
             campaign.experiments.iter().filter(|it| it.started_at.is_some()).any(|experiment| {
                 let steps = &campaign.spec.steps;

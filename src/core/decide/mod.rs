@@ -3,7 +3,9 @@
 mod campaign;
 mod experiment;
 mod instrument;
+mod intervention;
 mod journal;
+mod operation;
 mod plan;
 
 use crate::command::Command;
@@ -15,21 +17,25 @@ use crate::state::Workcell;
 pub(crate) fn decide(workcell: &Workcell, command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
         Command::TakeEpoch { owner, workcell: id } => Ok(instrument::take_epoch(workcell, owner, id)),
-        Command::SetLab { instruments } => instrument::set_lab(workcell, &instruments),
+        Command::SetLab { instruments } => instrument::set_lab(workcell, instruments),
         Command::DescribeInstrument { instrument, description } => {
             instrument::describe(workcell, instrument, description)
         }
         Command::TakeLease { instrument, epoch, journal_id, token } => {
             instrument::take_lease(workcell, instrument, epoch, journal_id, token)
         }
-        Command::ReleaseInstrument { instrument, by } => instrument::release(workcell, instrument, by),
+        Command::ReleaseInstrument { instrument, by } => intervention::release(workcell, instrument, by),
+        Command::ResolveIntervention { intervention, revision, decision, by } => {
+            intervention::resolve(workcell, intervention, revision, decision, by)
+        }
+        Command::AcknowledgePages { pages, by } => Ok(intervention::acknowledge(pages, &by)),
         Command::DoubtJournal { instrument, epoch, operation } => {
             Ok(journal::doubt(workcell, instrument, epoch, operation))
         }
         Command::SuspendDispatch { cause, reason } => Ok(journal::suspend(workcell, cause, reason)),
         Command::ResumeDispatch { cause } => Ok(journal::resume(workcell, cause)),
         Command::AdoptJournal { by } => journal::adopt(workcell, by),
-        Command::ReportOperation { operation, report } => instrument::report(workcell, operation, report),
+        Command::ReportOperation { operation, report } => operation::report(workcell, operation, report),
         Command::AddCampaign { spec, digest, source, seed } => campaign::add(workcell, *spec, digest, source, seed),
         Command::PauseCampaign { campaign, by } => campaign::pause(workcell, campaign, by),
         Command::ResumeCampaign { campaign, by } => campaign::resume(workcell, campaign, by),

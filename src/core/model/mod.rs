@@ -4,6 +4,7 @@ mod campaign;
 mod expr;
 mod instrument;
 mod observation;
+mod policy;
 mod value;
 
 pub use campaign::{
@@ -16,4 +17,5 @@ pub use instrument::{CapabilityDescription, InstrumentDescription, RepeatEffect}
 pub use observation::{
     Answer, Estimate, Failure, FailureKind, Observation, Origin, Predicted, Proposal, StopReason, Why, WhyKind,
 };
+pub use policy::{Decision, POLICY_WINDOW_MS, Policy};
 pub use value::{Artifact, Column, Level, Measured, Quantity, SampleEffect, Setting, Unit, Value};

@@ -40,10 +40,18 @@ fn kind(event: &Event) -> usize {
         Event::JournalAdopted { .. } => 28,
         Event::DispatchSuspended { .. } => 29,
         Event::DispatchResumed { .. } => 30,
+        Event::PolicySet { .. } => 31,
+        Event::EvidenceFound { .. } => 32,
+        Event::InterventionResolved { .. } => 33,
+        Event::OperationBuried { .. } => 34,
+        Event::InterventionReopened { .. } => 35,
+        Event::RecoveryStarted { .. } => 36,
+        Event::RecoveryFailed { .. } => 37,
+        Event::PageAcknowledged { .. } => 38,
     }
 }
 
-const KINDS: usize = 31;
+const KINDS: usize = 39;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {

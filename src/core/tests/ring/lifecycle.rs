@@ -7,7 +7,7 @@ use eutectic_core::{
 };
 
 /// A campaign of one own point that is under way.
-fn running(in_flight: u32) -> Workcell {
+pub(super) fn running(in_flight: u32) -> Workcell {
     let mut workcell = workcell();
     let mut spec = spec("c", 5, in_flight);
     spec.experiments = vec![setting(0.5), setting(0.25)];
@@ -15,29 +15,29 @@ fn running(in_flight: u32) -> Workcell {
     workcell
 }
 
-fn open(workcell: &Workcell) -> Vec<(eutectic_core::OperationId, String)> {
+pub(super) fn open(workcell: &Workcell) -> Vec<(eutectic_core::OperationId, String)> {
     workcell.operations.iter().map(|(id, it)| (id.clone(), it.dispatch.step.to_string())).collect()
 }
 
-fn end(workcell: &mut Workcell, ended: impl Fn(&str) -> Ended) {
+pub(super) fn end(workcell: &mut Workcell, ended: impl Fn(&str) -> Ended) {
     let (operation, step) = open(workcell).remove(0);
     let report = Report::Ended(ended(&step));
     tell(workcell, 10, Command::ReportOperation { operation, report });
 }
 
-fn succeed(workcell: &mut Workcell) {
+pub(super) fn succeed(workcell: &mut Workcell) {
     end(workcell, |step| Ended::Succeeded { outputs: outputs(step, 42.0) });
 }
 
-fn fault(category: FaultCategory, retry: bool) -> Fault {
-    Fault { reason: "PUMP".into(), message: "no flow".into(), category, retry }
+pub(super) fn fault(category: FaultCategory, retry: bool) -> Fault {
+    Fault { reason: "PUMP".into(), message: "no flow".into(), category, retry, person: false }
 }
 
 fn phase(workcell: &Workcell) -> &'static str {
     workcell.campaigns[&CampaignName::new("c")].phase.word()
 }
 
-fn experiment(workcell: &Workcell, number: usize) -> &ExperimentPhase {
+pub(super) fn experiment(workcell: &Workcell, number: usize) -> &ExperimentPhase {
     &workcell.campaigns[&CampaignName::new("c")].experiments[number - 1].phase
 }
 
@@ -128,21 +128,6 @@ fn a_failure_without_consequences_is_tried_again_and_any_other_is_not() {
 }
 
 #[test]
-fn what_nobody_can_tell_takes_the_instrument_out_of_service_until_a_person_looked() {
-    for ended in [Ended::Interrupted, Ended::Unknown { reason: "its memory is another one".into() }] {
-        let mut workcell = running(1);
-        end(&mut workcell, |_| ended.clone());
-        assert!(workcell.instruments[&"maker".into()].quarantined.is_some());
-        assert!(matches!(experiment(&workcell, 1), ExperimentPhase::Failed(_)));
-        assert!(workcell.operations.is_empty(), "nothing is dispatched to it");
-        let released =
-            ask(&mut workcell, 5, "r", Command::ReleaseInstrument { instrument: "maker".into(), by: "ada".into() });
-        assert_eq!(released.reply.rejection, None);
-        assert_eq!(open(&workcell).len(), 1, "the next experiment begins");
-    }
-}
-
-#[test]
 fn nothing_is_dispatched_without_a_lease_of_this_epoch() {
     let mut workcell = running(2);
     tell(&mut workcell, 4, Command::TakeEpoch { owner: "next".into(), workcell: "w".into() });
@@ -215,6 +200,6 @@ fn what_is_suspended_goes_on_by_itself() {
 fn an_instrument_out_of_service_can_not_leave_the_lab_and_come_back_as_if_nothing_were() {
     let mut workcell = running(1);
     end(&mut workcell, |_| Ended::Interrupted);
-    let refused = tell(&mut workcell, 5, Command::SetLab { instruments: vec!["reader".into()] });
+    let refused = tell(&mut workcell, 5, Command::SetLab { instruments: [("reader".into(), None)].into() });
     assert!(refused.reply.rejection.is_some_and(|it| it.message.contains("out of service")));
 }

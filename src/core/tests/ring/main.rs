@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod interventions;
 mod lifecycle;
 mod support;
 mod walk;

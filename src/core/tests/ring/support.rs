@@ -87,7 +87,7 @@ pub(super) fn tell(workcell: &mut Workcell, now: i64, command: Command) -> Verdi
 pub(super) fn workcell() -> Workcell {
     let mut workcell = Workcell::default();
     tell(&mut workcell, 1, Command::TakeEpoch { owner: "test".into(), workcell: "w".into() });
-    tell(&mut workcell, 1, Command::SetLab { instruments: vec!["maker".into(), "reader".into()] });
+    tell(&mut workcell, 1, Command::SetLab { instruments: ["maker", "reader"].map(|it| (it.into(), None)).into() });
     for (instrument, capability) in [("maker", "maker.make"), ("reader", "reader.read")] {
         let description = description(capability, 1);
         tell(&mut workcell, 1, Command::DescribeInstrument { instrument: instrument.into(), description });

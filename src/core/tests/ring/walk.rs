@@ -1,10 +1,10 @@
 //! Five hundred random walks: people, drivers, planners and clocks say whatever they may say, in any order.
 
 use crate::support::{description, outputs, setting, spec};
-use eutectic_core::model::{Observation, Proposal, SampleEffect, Why, WhyKind};
+use eutectic_core::model::{Decision, Observation, Policy, Proposal, SampleEffect, Why, WhyKind};
 use eutectic_core::{
-    Command, Effect, EffectKey, Ended, Event, Fault, FaultCategory, PlanAnswer, Purpose, Recorded, RecordedRow, Report,
-    Request, RequestId, RowResult, Time, Workcell, evolve, handle,
+    Command, Effect, EffectKey, Ended, Event, Fault, FaultCategory, Intervention, PlanAnswer, Purpose, Recorded,
+    RecordedRow, Report, Request, RequestId, RowResult, Standing, Time, Workcell, evolve, handle,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -40,7 +40,14 @@ impl Walk {
         let by = "ada".to_owned();
         let command = match self.below(30) {
             0 => Command::TakeEpoch { owner: "again".into(), workcell: "w".into() },
-            1 => Command::SetLab { instruments: vec!["maker".into(), "reader".into()] },
+            1 => {
+                let policy = (self.below(2) == 0).then(|| Policy {
+                    recover: ["maker.make".to_owned(), "nobody.can".to_owned()][..1 + self.below(8) / 7].to_vec(),
+                    at_most: 1 + self.below(3) as u32,
+                    wait_ms: self.below(2) as i64 * 60_000,
+                });
+                Command::SetLab { instruments: [("maker".into(), policy), ("reader".into(), None)].into() }
+            }
             2 | 3 => {
                 let capability = ["maker.make", "reader.read"][self.below(2)];
                 let description = description(capability, 1 + self.below(2) as u32);
@@ -52,7 +59,8 @@ impl Walk {
                 let journal_id = format!("journal {}", self.below(8) / 7);
                 Command::TakeLease { instrument, epoch, journal_id, token: self.below(3) as i64 + 1 }
             }
-            8 => Command::ReleaseInstrument { instrument, by },
+            8 if self.below(4) == 0 => Command::ReleaseInstrument { instrument, by },
+            8 => self.resolve().unwrap_or(Command::Tick),
             9 | 10 => {
                 let name = ["one", "two"][self.below(2)];
                 let mut spec = spec(name, 1 + self.below(12) as u32, 1 + self.below(3) as u32);
@@ -84,6 +92,14 @@ impl Walk {
         (id, command)
     }
 
+    fn resolve(&mut self) -> Option<Command> {
+        let known: Vec<_> = self.workcell.interventions.values().map(|it| (it.number, it.revision)).collect();
+        let (intervention, revision) = *known.iter().rev().nth(self.below(2))?;
+        let decision = [Decision::Discard, Decision::Repeat, Decision::Repeat, Decision::Accept][self.below(4)];
+        let revision = revision + u32::from(self.below(10) == 0);
+        Some(Command::ResolveIntervention { intervention, revision, decision, by: "ada".into() })
+    }
+
     fn plan(&mut self) -> Option<Command> {
         let orders = self.workcell.owed().values().filter_map(|effect| match effect {
             Effect::Plan(order) => Some((**order).clone()),
@@ -109,10 +125,17 @@ impl Walk {
     }
 
     fn report(&mut self) -> Option<Command> {
-        let open: Vec<_> = self.workcell.operations.keys().cloned().collect();
-        let operation = self.one(&open)?;
-        let step = self.workcell.operations[&operation].dispatch.step.to_string();
-        let fault = |category, retry| Fault { reason: "R".into(), message: "m".into(), category, retry };
+        // Now and then a driver says too late what became of one.
+        let too_late = self.below(12) == 0;
+        let given_up = self.workcell.interventions.values().filter_map(|it| it.operation.as_ref());
+        let open: Vec<_> = match too_late {
+            true => given_up.map(|it| it.dispatch.clone()).collect(),
+            false => self.workcell.operations.values().map(|it| it.dispatch.clone()).collect(),
+        };
+        let dispatch = self.one(&open)?;
+        let (operation, step) = (dispatch.operation, dispatch.step.to_string());
+        let person = self.below(4) == 0;
+        let fault = |category, retry| Fault { reason: "R".into(), message: "m".into(), category, retry, person };
         let sample = [SampleEffect::None, SampleEffect::Modified, SampleEffect::Unknown][self.below(3)];
         let ended = match self.below(24) {
             0 => Ended::Failed { fault: fault(FaultCategory::Equipment, true), sample },
@@ -173,7 +196,10 @@ impl Walk {
         for (name, instrument) in &self.workcell.instruments {
             let most = instrument.description.as_ref().map_or(usize::MAX, |it| it.max_concurrency as usize);
             // A description may shrink while two run; nothing new begins then.
-            assert!(instrument.running.len() <= most.max(2), "{name} does {:?}", instrument.running);
+            assert!(instrument.running.len() <= most.max(3), "{name} does {:?}", instrument.running);
+            let about = self.workcell.interventions.values().filter(|it| it.instrument == *name);
+            let open = about.filter(|it| self.workcell.standing(it) != Standing::Resolved).count();
+            assert_eq!(instrument.quarantined.is_some(), open > 0, "{name}: {open} questions");
         }
         for campaign in self.workcell.campaigns.values() {
             assert!(campaign.live.len() <= campaign.spec.budget.in_flight as usize);
@@ -182,7 +208,12 @@ impl Walk {
             }
         }
         let attended = |key: &EffectKey| match key {
-            EffectKey::Attend(operation) => self.workcell.operations.contains_key(operation),
+            EffectKey::Attend(operation) => {
+                let asked = |it: &Intervention| {
+                    it.asked && it.operation.as_ref().is_some_and(|it| it.dispatch.operation == *operation)
+                };
+                self.workcell.operations.contains_key(operation) || self.workcell.open_interventions().any(asked)
+            }
             EffectKey::Hold(instrument) => self.workcell.instruments.contains_key(instrument),
             EffectKey::Plan(campaign, ticket) => {
                 self.workcell.campaigns[campaign].plan.as_ref().is_some_and(|plan| plan.ticket == *ticket)
@@ -198,6 +229,7 @@ impl Walk {
 #[test]
 fn whatever_is_said_the_state_stays_sound_and_the_log_rebuilds_it() {
     let (mut operations, mut observed, mut quarantined, mut ended) = (0, 0, 0, 0);
+    let mut rare = BTreeMap::new();
     for seed in 0..WALKS {
         let mut walk = Walk {
             source: ChaCha8Rng::seed_from_u64(seed),
@@ -225,6 +257,16 @@ fn whatever_is_said_the_state_stays_sound_and_the_log_rebuilds_it() {
             observed += usize::from(matches!(read.event, Event::ObservationRecorded { .. }));
             quarantined += usize::from(matches!(read.event, Event::InstrumentQuarantined { .. }));
             ended += usize::from(matches!(read.event, Event::CampaignEnded { .. }));
+            let word = match &read.event {
+                Event::OperationBuried { .. } => "buried",
+                Event::InterventionReopened { .. } => "reopened",
+                Event::EvidenceFound { .. } => "evidence",
+                Event::RecoveryFailed { .. } => "not recovered",
+                Event::InterventionResolved { decision: Decision::Accept, .. } => "accepted",
+                Event::InterventionResolved { by, .. } if by.contains("policy") => "recovered",
+                _ => continue,
+            };
+            *rare.entry(word).or_insert(0) += 1;
         }
         assert_eq!(rebuilt, walk.workcell, "seed {seed}: the log gives another state");
     }
@@ -232,4 +274,5 @@ fn whatever_is_said_the_state_stays_sound_and_the_log_rebuilds_it() {
         operations > 2_000 && observed > 300 && quarantined > 100 && ended > 100,
         "{operations} {observed} {quarantined} {ended}"
     );
+    assert!(rare.len() == 6 && rare.values().all(|times| *times >= 10), "{rare:?}");
 }
