@@ -40,6 +40,7 @@ pub(crate) fn audit(world: &mut World) -> Vec<String> {
     let log = world.log();
     let ledger = read(&log, &mut found);
     found.when(!ledger.over, || "L1: the campaign never ends".to_owned());
+    found.when(ledger.over && !world.over(), || "L1: an operation or a question never ends".to_owned());
     kept(world, &log, &mut found);
     starts(world, &ledger, &mut found);
     results(world, &ledger, &mut found);

@@ -91,7 +91,7 @@ impl World {
         let exact = rng.random_bool(0.5);
         let drivers = [MIXER, METER].map(|name| (InstrumentId::new(name), Driver::new(name, exact)));
         let (in_flight, experiments) = (rng.random_range(1..=3), rng.random_range(3..=6));
-        let policy = rng.random_bool(0.4).then(|| Policy {
+        let policy = rng.random_bool(0.7).then(|| Policy {
             recover: vec![CLEAN.to_owned(); rng.random_range(1..3)],
             at_most: rng.random_range(1..4),
             wait_ms: i64::from(rng.random_bool(0.5)) * 5_000,
@@ -191,10 +191,15 @@ impl World {
         }
     }
 
-    fn over(&self) -> bool {
+    /// Nothing is open any more: no campaign, no operation, no question to anybody.
+    pub(crate) fn over(&self) -> bool {
         self.process.as_ref().is_some_and(|process| {
-            let campaigns = &process.step.workcell().campaigns;
-            !campaigns.is_empty() && campaigns.values().all(|it| matches!(it.phase, Phase::Ended(_)))
+            let workcell = process.step.workcell();
+            let campaigns = &workcell.campaigns;
+            !campaigns.is_empty()
+                && campaigns.values().all(|it| matches!(it.phase, Phase::Ended(_)))
+                && workcell.operations.is_empty()
+                && workcell.open_interventions().next().is_none()
         })
     }
 

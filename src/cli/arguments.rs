@@ -522,7 +522,7 @@ pub struct SimulatedArguments {
     /// How it is served.
     #[command(flatten)]
     pub serve: eutectic_instruments::sdk::Options,
-    /// A defect on purpose: start-twice
+    /// A defect on purpose: start-twice, no-probe, clogs
     #[arg(long)]
     pub fault: Option<String>,
 }

@@ -47,6 +47,18 @@ pub enum Command {
         /// The driver's fencing token.
         token: i64,
     },
+    /// A driver has not answered for a while.
+    ReportSilence {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// What is seen of it.
+        reason: String,
+    },
+    /// A driver answers.
+    ReportHeard {
+        /// The instrument.
+        instrument: InstrumentId,
+    },
     /// A person takes a quarantined instrument back into service.
     ReleaseInstrument {
         /// The instrument.
@@ -196,6 +208,8 @@ impl Command {
             Self::SetLab { .. } => "set lab",
             Self::DescribeInstrument { .. } => "describe instrument",
             Self::TakeLease { .. } => "take lease",
+            Self::ReportSilence { .. } => "report silence",
+            Self::ReportHeard { .. } => "report heard",
             Self::ReleaseInstrument { .. } => "release instrument",
             Self::ResolveIntervention { .. } => "resolve",
             Self::AcknowledgePages { .. } => "acknowledge",

@@ -70,6 +70,18 @@ pub enum Event {
         /// The driver's fencing token.
         token: i64,
     },
+    /// A driver has not answered for a while. Nothing new is dispatched to it; what it was given stays open.
+    InstrumentSilent {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// What is seen of it.
+        reason: String,
+    },
+    /// A silent driver answers again.
+    InstrumentHeard {
+        /// The instrument.
+        instrument: InstrumentId,
+    },
     /// What may be done to this instrument in a person's place.
     PolicySet {
         /// The instrument.
@@ -491,6 +503,8 @@ impl Event {
             | Self::InstrumentRemoved { .. }
             | Self::InstrumentDescribed { .. }
             | Self::LeaseTaken { .. }
+            | Self::InstrumentSilent { .. }
+            | Self::InstrumentHeard { .. }
             | Self::PolicySet { .. }
             | Self::InstrumentQuarantined { .. }
             | Self::EvidenceFound { .. }

@@ -62,6 +62,10 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
             with_instrument(workcell, instrument, |it| it.lease = Some(lease));
             owe_running(workcell, instrument);
         }
+        Event::InstrumentSilent { instrument, reason } => {
+            with_instrument(workcell, instrument, |it| it.silent = Some((reason.clone(), at)));
+        }
+        Event::InstrumentHeard { instrument } => with_instrument(workcell, instrument, |it| it.silent = None),
         Event::PolicySet { instrument, policy } => {
             with_instrument(workcell, instrument, |it| it.policy.clone_from(policy));
         }

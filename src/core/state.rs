@@ -70,6 +70,8 @@ pub struct Instrument {
     pub policy: Option<Policy>,
     /// Why nothing is dispatched to it: the oldest of its open interventions.
     pub quarantined: Option<String>,
+    /// Its driver doesn't answer: what is seen of it, and since when.
+    pub silent: Option<(String, Time)>,
     /// What it does now.
     pub running: BTreeSet<OperationId>,
 }
@@ -333,6 +335,7 @@ impl Workcell {
     pub(crate) fn at_hand(&self, instrument: &Instrument) -> bool {
         self.doubt.is_none()
             && self.suspended.is_empty()
+            && instrument.silent.is_none()
             && instrument.lease.as_ref().is_some_and(|lease| lease.epoch == self.epoch)
     }
 }

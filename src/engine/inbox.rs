@@ -222,6 +222,8 @@ fn rank(input: &Input) -> u8 {
             | Command::TakeLease { .. }
             | Command::DescribeInstrument { .. }
             | Command::DoubtJournal { .. }
+            | Command::ReportSilence { .. }
+            | Command::ReportHeard { .. }
             | Command::SuspendDispatch { .. }
             | Command::ResumeDispatch { .. } => 0,
             Command::TakeEpoch { .. }

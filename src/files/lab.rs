@@ -170,7 +170,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Defects on purpose.
-const FAULTS: [&str; 1] = ["start-twice"];
+const FAULTS: [&str; 3] = ["clogs", "no-probe", "start-twice"];
 
 /// Reads and checks a lab file.
 ///

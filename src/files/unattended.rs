@@ -154,13 +154,15 @@ pub(super) fn safe_state(table: &Table<'_>, known: &BTreeSet<String>, report: &m
     let stays_on = group(stays_on, report);
     let mut order = Vec::new();
     for value in table.array("order", report).map(|it| it.value).unwrap_or_default() {
-        let members = match value.get_ref() {
-            DeValue::String(text) => vec![Placed { value: text.as_ref(), span: value.span() }],
-            DeValue::Array(array) => {
+        let one = |it: &'_ toml::Spanned<DeValue<'_>>| it.get_ref().as_str().is_some();
+        let members = match (value.get_ref().as_str(), value.get_ref().as_array()) {
+            (Some(text), _) => vec![Placed { value: text, span: value.span() }],
+            (None, Some(array)) if array.iter().all(one) => {
                 array.iter().filter_map(|it| Some(Placed { value: it.get_ref().as_str()?, span: it.span() })).collect()
             }
-            other => {
-                wrong(value.span(), "order", "a name, or a list of names that are halted together", other, report);
+            (None, _) => {
+                let expected = "a name, or a list of names that are halted together";
+                wrong(value.span(), "order", expected, value.get_ref(), report);
                 continue;
             }
         };

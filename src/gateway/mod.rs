@@ -50,6 +50,18 @@ pub enum GatewayReport {
         /// What.
         report: Report,
     },
+    /// The driver has not answered for a while.
+    Silent {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// What is seen of it.
+        reason: String,
+    },
+    /// The driver answers: at first, and after every silence.
+    Heard {
+        /// The instrument.
+        instrument: InstrumentId,
+    },
     /// The driver has seen a later epoch of this workcell.
     Ahead {
         /// The instrument.
@@ -77,6 +89,8 @@ impl From<GatewayReport> for Command {
                 Self::TakeLease { instrument, epoch, journal_id, token }
             }
             GatewayReport::Operation { operation, report } => Self::ReportOperation { operation, report },
+            GatewayReport::Silent { instrument, reason } => Self::ReportSilence { instrument, reason },
+            GatewayReport::Heard { instrument } => Self::ReportHeard { instrument },
             GatewayReport::Ahead { instrument, epoch } => Self::DoubtJournal { instrument, epoch, operation: None },
             GatewayReport::Foreign { instrument, operation } => {
                 Self::DoubtJournal { instrument, epoch: 0, operation: Some(operation) }

@@ -19,6 +19,9 @@ const PAUSE_MIN_MS: u64 = 100;
 /// The longest pause.
 const PAUSE_MAX_MS: u64 = 5_000;
 
+/// A driver that gives no answer for so long counts as silent. Longer than a lease: a driver that was only started anew is none.
+const SILENT_MS: u64 = 20_000;
+
 /// A driver that doesn't notice by itself what `AcquireLeaseRequest.known_token` tells it.
 const OLDER_MEMORY: &str = "its driver's journal was put back to an older copy, and can't tell what was done since: once you \
     have looked at the instrument, let the driver begin a new journal";
@@ -62,6 +65,15 @@ impl Duty {
     }
 }
 
+/// Whether the driver answers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hearing {
+    /// No answer since then.
+    silent_since_ms: Option<u64>,
+    /// What was reported last; `None`: nothing, and the log may know of a silence that an earlier process saw.
+    reported: Option<bool>,
+}
+
 /// The conversation with one driver.
 #[derive(Debug)]
 pub struct Session {
@@ -80,6 +92,7 @@ pub struct Session {
     calls: BTreeMap<CallId, Box<Call>>,
     last_call: CallId,
     problem: Option<String>,
+    hearing: Hearing,
 }
 
 impl Session {
@@ -100,6 +113,7 @@ impl Session {
             calls: BTreeMap::new(),
             last_call: 0,
             problem: None,
+            hearing: Hearing::default(),
         }
     }
 
@@ -147,7 +161,9 @@ impl Session {
     pub fn wakeup_ms(&self, now_ms: u64) -> Option<u64> {
         let duties = [&self.leasing, &self.describing, &self.listing].into_iter().filter_map(|duty| duty.due_ms);
         let works = self.works.values().map(Work::due_ms);
-        works.chain(duties).filter(|due| *due > now_ms).min()
+        let silent = self.hearing.silent_since_ms.filter(|_| self.hearing.reported != Some(false));
+        let silent = silent.map(|at| at + SILENT_MS);
+        works.chain(duties).chain(silent).filter(|due| *due > now_ms).min()
     }
 
     /// What is to be called now.
@@ -181,7 +197,25 @@ impl Session {
             calls.extend(work.next(held, leasing, now_ms));
             calls.extend(work.next(held, leasing, now_ms));
         }
-        calls.into_iter().map(|call| self.call(call)).collect()
+        let silence = self.silence(now_ms);
+        calls.into_iter().map(|call| self.call(call)).chain(silence).collect()
+    }
+
+    fn silence(&mut self, now_ms: u64) -> Option<Action> {
+        let silent = self.hearing.silent_since_ms.is_some_and(|at| now_ms >= at + SILENT_MS);
+        if !silent || self.hearing.reported == Some(false) {
+            return None;
+        }
+        self.hearing.reported = Some(false);
+        let reason = self.problem.clone().unwrap_or_default();
+        Some(Action::Report(Box::new(GatewayReport::Silent { instrument: self.instrument.clone(), reason })))
+    }
+
+    /// Says so at first, and after every silence.
+    fn heard(&mut self) -> Option<Action> {
+        self.hearing.silent_since_ms = None;
+        let news = self.hearing.reported.replace(true) != Some(true);
+        news.then(|| Action::Report(Box::new(GatewayReport::Heard { instrument: self.instrument.clone() })))
     }
 
     fn call(&mut self, mut call: Call) -> Action {
@@ -210,12 +244,23 @@ impl Session {
     /// A call has come back. Poll afterwards.
     pub fn answered(&mut self, id: CallId, outcome: Result<Answer, CallError>, now_ms: u64) -> Vec<Action> {
         let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        let heard = match outcome {
+            Ok(_) | Err(CallError::Refused(_) | CallError::Overtaken(_)) => self.heard(),
+            Err(CallError::Unknown(_)) => {
+                self.hearing.silent_since_ms.get_or_insert(now_ms);
+                None
+            }
+        };
+        heard.into_iter().chain(self.weighed(id, &call, outcome, now_ms)).collect()
+    }
+
+    fn weighed(&mut self, id: CallId, call: &Call, outcome: Result<Answer, CallError>, now_ms: u64) -> Vec<Action> {
         match outcome {
             Ok(answer) => {
                 self.problem = None;
-                self.told(id, &call, answer, now_ms)
+                self.told(id, call, answer, now_ms)
             }
-            Err(CallError::Refused(fault)) => self.refused(id, &call, &fault, now_ms),
+            Err(CallError::Refused(fault)) => self.refused(id, call, &fault, now_ms),
             Err(error @ CallError::Overtaken(epoch)) => {
                 self.leasing.failed(now_ms);
                 self.held = None;
@@ -225,12 +270,12 @@ impl Session {
                 }
                 vec![Action::Report(Box::new(GatewayReport::Ahead { instrument: self.instrument.clone(), epoch }))]
             }
-            Err(CallError::Unknown(_)) if mutant("error_as_refusal") && matches!(&*call, Call::Execute(_)) => {
+            Err(CallError::Unknown(_)) if mutant("error_as_refusal") && matches!(call, Call::Execute(_)) => {
                 let fault = wire::Fault { retry: wire::fault::Retry::NewId.into(), ..wire::Fault::default() };
-                self.refused(id, &call, &fault, now_ms)
+                self.refused(id, call, &fault, now_ms)
             }
             Err(CallError::Unknown(message)) => {
-                self.lost(&call, message, now_ms);
+                self.lost(call, message, now_ms);
                 Vec::new()
             }
         }

@@ -78,6 +78,7 @@ fn within((from, to): (u32, u32), minute: u32) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -103,7 +104,7 @@ mod tests {
         schedule.sent("b", Time(10), true);
         assert_eq!((ids(&schedule.due(Time(60_009), NOON)), schedule.next()), (vec![], Some(Time(60_010))));
         assert_eq!(ids(&schedule.due(Time(60_010), NOON)), ["a"]);
-        known.first_mut().unwrap().acknowledged = true;
+        known[0].acknowledged = true;
         schedule.know(&known);
         assert_eq!(ids(&schedule.due(Time(999_999), NOON)), Vec::<&str>::new());
         // It happens again: a new page.

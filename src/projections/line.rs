@@ -14,6 +14,8 @@ pub fn kind(event: &Event) -> &'static str {
         Event::InstrumentDescribed { .. } => "instrument_described",
         Event::LeaseTaken { .. } => "lease_taken",
         Event::InstrumentQuarantined { .. } => "instrument_quarantined",
+        Event::InstrumentSilent { .. } => "instrument_silent",
+        Event::InstrumentHeard { .. } => "instrument_heard",
         Event::PolicySet { .. } => "policy_set",
         Event::EvidenceFound { .. } => "evidence_found",
         Event::InterventionResolved { .. } => "intervention_resolved",
@@ -64,6 +66,8 @@ pub fn line(event: &Event) -> String {
         Event::LeaseTaken { instrument, epoch, token, .. } => {
             format!("lease of {instrument} taken for epoch {epoch}, token {token}")
         }
+        Event::InstrumentSilent { instrument, reason } => format!("{instrument}'s driver does not answer: {reason}"),
+        Event::InstrumentHeard { instrument } => format!("{instrument}'s driver answers again"),
         Event::PolicySet { instrument, policy } => match policy {
             Some(it) => {
                 format!("{instrument} may recover by itself, {} times a day: {}", it.at_most, it.recover.join(", "))

@@ -1,7 +1,7 @@
 //! What people are called for: a function of the state alone, so that no crash loses a call.
 
 use super::waiting::doubted;
-use eutectic_core::{Campaign, Intervention, Phase, Standing, Time, Workcell};
+use eutectic_core::{Campaign, Instrument, InstrumentId, Intervention, Operation, Phase, Standing, Time, Workcell};
 
 /// The campaigns' pausing by a person is no news to people.
 const OURS: [&str; 2] = ["the scheduler", "the planner"];
@@ -35,6 +35,8 @@ pub fn pages(workcell: &Workcell) -> Vec<Page> {
         let text = format!("nothing new is dispatched: {reason}");
         pages.push(page(&format!("suspended-{cause}"), true, *since, text, "it goes on by itself".to_owned()));
     }
+    pages.extend(workcell.instruments.iter().filter_map(|(name, it)| silence(name, it)));
+    pages.extend(workcell.operations.values().filter(|it| it.overdue && it.burying.is_none()).map(overdue));
     pages.extend(workcell.interventions.values().filter_map(|it| about(workcell, it)));
     pages.extend(workcell.campaigns.values().filter_map(of_campaign));
     for page in &mut pages {
@@ -45,6 +47,25 @@ pub fn pages(workcell: &Workcell) -> Vec<Page> {
 
 fn page(id: &str, urgent: bool, since: Time, text: String, hint: String) -> Page {
     Page { id: id.to_owned(), urgent, since, text, hint, acknowledged: false }
+}
+
+/// What it was given may go on or not: people are woken only where something is under way.
+fn silence(name: &InstrumentId, it: &Instrument) -> Option<Page> {
+    let (why, since) = it.silent.as_ref()?;
+    let under_way = it.running.len();
+    let text = format!("the driver of {name} does not answer: {why}; operations under way: {under_way}");
+    let hint = "it goes on by itself once the driver answers".to_owned();
+    Some(page(&format!("silent-{name}"), under_way > 0, *since, text, hint))
+}
+
+fn overdue(it: &Operation) -> Page {
+    let dispatch = &it.dispatch;
+    let name = &dispatch.instrument;
+    let text =
+        format!("{name} takes longer than it declares for {}: nobody knows yet how it ends", dispatch.capability);
+    let id = format!("overdue-{}", dispatch.operation);
+    let hint = format!("look at it; `eutectic halt {name}` stops it");
+    page(&id, true, dispatch.deadline.unwrap_or(it.dispatched_at), text, hint)
 }
 
 fn about(workcell: &Workcell, it: &Intervention) -> Option<Page> {

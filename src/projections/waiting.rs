@@ -80,6 +80,8 @@ fn held_up(workcell: &Workcell, step: &Step) -> Option<String> {
         if let Some(why) = &instrument.quarantined {
             reasons
                 .push(format!("{name} is quarantined: {why}; look at it, then `eutectic instrument release {name}`"));
+        } else if let Some((why, _)) = &instrument.silent {
+            reasons.push(format!("{name}'s driver does not answer: {why}"));
         } else if !workcell.held(instrument) {
             reasons.push(format!("{name}'s driver has not given us its lease yet"));
         } else {

@@ -22,9 +22,9 @@ struct Ordered {
 #[derive(Debug)]
 pub(super) struct OrderedFault {
     pub(super) at: f64,
-    fault: Fault,
-    crash: bool,
-    hang: bool,
+    pub(super) fault: Fault,
+    pub(super) crash: bool,
+    pub(super) hang: bool,
 }
 
 impl OrderedFault {

@@ -1,5 +1,6 @@
 //! A flow reactor: pumps, a heated coil, and a vial that takes the outlet once it is steady.
 
+use super::defect::flushed;
 use super::instrument::{Bench, Model, Prepared, bad_request, described};
 use super::measure::sample;
 use super::snar::{Conditions, outlet};
@@ -10,6 +11,8 @@ use crate::wire::{Context, Fault, Operation, SampleEffect};
 use std::time::Duration;
 
 const CAPABILITY: &str = "flow_reactor.react";
+const FLUSH: &str = "flow_reactor.flush";
+const SELF_TEST: &str = "flow_reactor.self_test";
 /// mol/L of the two stocks.
 const STOCKS: (f64, f64) = (1.0, 2.0);
 /// s until the temperature holds.
@@ -35,10 +38,25 @@ impl Model for FlowReactor {
             .abortable()
             .probed()
             .takes(Duration::from_secs(300), Duration::from_secs(1800));
-        described(name, "Simulated flow reactor", "flow reactor").can(react).build()
+        let minutes = Duration::from_secs(60);
+        let flush = capability(FLUSH)
+            .described("Rinses the coil with solvent, against the usual direction.")
+            .repeatable()
+            .probed()
+            .takes(2 * minutes, 10 * minutes);
+        let self_test = capability(SELF_TEST)
+            .described("Measures flow and pressure with solvent alone.")
+            .repeatable()
+            .probed()
+            .takes(minutes, 10 * minutes);
+        let described = described(name, "Simulated flow reactor", "flow reactor");
+        described.can(react).can(flush).can(self_test).build()
     }
 
-    fn check(&self, _capability: &str, arguments: &Arguments) -> Result<(), Fault> {
+    fn check(&self, capability: &str, arguments: &Arguments) -> Result<(), Fault> {
+        if capability != CAPABILITY {
+            return Ok(());
+        }
         let at = conditions(arguments)?;
         let share = at.concentration / STOCKS.0 + at.equivalents * at.concentration / STOCKS.1;
         // The client computes the same bound in its own order of operations.
@@ -54,7 +72,12 @@ impl Model for FlowReactor {
         ))
     }
 
-    fn prepare(&self, operation: &Operation, _context: &Context, _bench: &Bench) -> Result<Prepared, Fault> {
+    fn prepare(&self, operation: &Operation, _context: &Context, bench: &Bench) -> Result<Prepared, Fault> {
+        match operation.capability.as_str() {
+            FLUSH => return Ok(Prepared { changes: vec![flushed(bench)], ..without_sample(120.0, &["rinsing"]) }),
+            SELF_TEST => return Ok(without_sample(60.0, &["measuring flow and pressure"])),
+            _ => {}
+        }
         let at = conditions(&Arguments::of(&operation.arguments))?;
         let content = outlet(at).ok_or_else(|| bad_request("NO_SOLUTION", format!("{at:?} can't be integrated")))?;
         let vial = format!("vial-{}", operation.id);
@@ -70,6 +93,10 @@ impl Model for FlowReactor {
             artifact: None,
         })
     }
+}
+
+fn without_sample(seconds: f64, stages: &'static [&'static str]) -> Prepared {
+    Prepared { seconds, stages, effect: SampleEffect::None, ..Prepared::default() }
 }
 
 fn conditions(arguments: &Arguments) -> Result<Conditions, Fault> {

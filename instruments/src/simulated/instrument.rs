@@ -1,6 +1,7 @@
 //! A simulated instrument: the hardware behind a model, and the driver in front of it.
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, OrderedFault};
+use super::defect::{Defect, clogs};
 use super::world::{Activity, World, WorldError};
 use crate::machine::{Arguments, Manifest, ManifestError, Outcome, Probe, StatusReport, StopReason};
 use crate::sdk::{self, Call, Clock, Driver, InstrumentBuilder, async_trait};
@@ -68,13 +69,6 @@ pub(super) struct Artifact {
     pub(super) make: Box<dyn FnOnce() -> Vec<u8> + Send>,
 }
 
-/// What is wrong with it, on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Defect {
-    /// Now and then the driver starts the hardware twice for one operation.
-    StartTwice,
-}
-
 pub(super) struct Simulated<M> {
     pub(super) model: M,
     pub(super) manifest: Manifest,
@@ -95,8 +89,12 @@ pub(super) fn described(name: &str, display_name: &str, model: &str) -> Instrume
 
 impl<M: Model> Simulated<M> {
     /// Orders the hardware: first it is told what to do, then it begins. A crash between the two is seen by its count.
-    fn begin(&self, call: &Call) -> Result<(Activity, Prepared), Fault> {
+    fn begin(&self, call: &Call) -> Result<(Activity, Prepared, Option<OrderedFault>), Fault> {
         let (operation, world) = (call.operation(), &self.bench.world);
+        let breaks = match self.defect {
+            Some(Defect::Clogs) => clogs(&self.bench, self.repeats(&operation.capability)).map_err(|fault| *fault)?,
+            Some(Defect::StartTwice | Defect::NoProbe) | None => None,
+        };
         let prepared = self.model.prepare(operation, call.context(), &self.bench)?;
         let begins = self.bench.now_ms();
         #[expect(clippy::cast_possible_truncation, reason = "an operation takes days at most")]
@@ -113,19 +111,28 @@ impl<M: Model> Simulated<M> {
             prepared.changes.iter().try_for_each(|change| world.apply(change))
         };
         order().map_err(|error: WorldError| hardware(&error.to_string()))?;
-        Ok((activity, prepared))
+        Ok((activity, prepared, breaks.or_else(|| self.conditions.take_fault())))
+    }
+
+    fn repeats(&self, capability: &str) -> Effect {
+        self.manifest.capability(capability).map_or(Effect::Once, crate::wire::Capability::effect)
     }
 
     fn effect(&self, capability: &str) -> SampleEffect {
-        match self.manifest.capability(capability).map(crate::wire::Capability::effect) {
-            Some(Effect::Repeatable) => SampleEffect::None,
-            _ => SampleEffect::Modified,
+        match self.repeats(capability) {
+            Effect::Repeatable => SampleEffect::None,
+            Effect::Once | Effect::Unspecified => SampleEffect::Modified,
         }
     }
 
     /// Until the hardware has done, or a fault that was ordered comes.
-    async fn go_on(&self, call: &mut Call, activity: &Activity, stages: &[&str]) -> Result<(), Broken> {
-        let mut ordered = self.conditions.take_fault();
+    async fn go_on(
+        &self,
+        call: &mut Call,
+        activity: &Activity,
+        stages: &[&str],
+        mut ordered: Option<OrderedFault>,
+    ) -> Result<(), Broken> {
         let lasts = (activity.ends_ms - activity.begins_ms).max(1);
         let mut held = Duration::ZERO;
         loop {
@@ -180,8 +187,8 @@ impl<M: Model> Driver for Simulated<M> {
     }
 
     async fn run(&self, mut call: Call) -> Result<Outcome, Fault> {
-        let (activity, prepared) = self.begin(&call)?;
-        if let Err(broken) = self.go_on(&mut call, &activity, prepared.stages).await {
+        let (activity, prepared, ordered) = self.begin(&call)?;
+        if let Err(broken) = self.go_on(&mut call, &activity, prepared.stages, ordered).await {
             self.bench.world.clear_activity();
             return Err(match broken {
                 Broken::Stopped => call.cut_short(prepared.effect),
@@ -205,6 +212,9 @@ impl<M: Model> Driver for Simulated<M> {
     }
 
     async fn probe(&self, operation: &Operation) -> Probe {
+        if self.defect == Some(Defect::NoProbe) {
+            return Probe::Unknown;
+        }
         let Some(activity) = self.bench.world.activity().filter(|it| it.operation == operation.id) else {
             // Ordered before it begins, and told of no other since: it never heard of this one.
             return Probe::NeverStarted;

@@ -5,6 +5,7 @@
 
 mod balance;
 mod conditions;
+mod defect;
 mod flow_reactor;
 mod furnace;
 mod hplc;

@@ -2,10 +2,11 @@
 
 use super::balance::Balance;
 use super::conditions::Conditions;
+use super::defect::Defect;
 use super::flow_reactor::FlowReactor;
 use super::furnace::Furnace;
 use super::hplc::Hplc;
-use super::instrument::{Behind, Bench, Defect, Model, Simulated};
+use super::instrument::{Behind, Bench, Model, Simulated};
 use super::liquid_handler::LiquidHandler;
 use super::replica::Replica;
 use super::robot_arm::RobotArm;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 pub enum Kind {
     /// `balance.dose`, `balance.weigh`, `balance.calibrate`
     Balance,
-    /// `flow_reactor.react`
+    /// `flow_reactor.react`, `flow_reactor.flush`, `flow_reactor.self_test`
     FlowReactor,
     /// `furnace.calcine`
     Furnace,
@@ -75,7 +76,7 @@ pub struct SimulatedOptions {
     pub speed: Option<f64>,
     /// Its time moves only when `SimulationService.AdvanceTime` says so.
     pub virtual_time: bool,
-    /// A defect by its name: `start-twice`.
+    /// A defect by its name: `start-twice`, `no-probe`, `clogs`.
     pub fault: Option<String>,
     /// How it is served.
     pub serve: Options,
@@ -103,7 +104,7 @@ pub enum SimulatedError {
     #[error("virtual time moves when it is told to: leave the speed out")]
     SpeedOfVirtualTime,
     /// No such defect.
-    #[error("there is no fault '{0}'; known is 'start-twice'")]
+    #[error("there is no fault '{0}'; known are {known}", known = Defect::NAMES.join(", "))]
     Fault(String),
 }
 
@@ -149,10 +150,10 @@ async fn serve_model<M: Model>(
     }
     let defect = match options.fault.as_deref() {
         None => None,
-        Some("start-twice") => Some(Defect::StartTwice),
-        Some(other) => return Err(SimulatedError::Fault(other.to_owned())),
+        Some(name) => Some(Defect::named(name).ok_or_else(|| SimulatedError::Fault(name.to_owned()))?),
     };
     let manifest = described(&model, &options)?;
+    let manifest = defect.map_or(Ok(manifest.clone()), |defect| defect.admitted(manifest))?;
     let serve = Options { clock: bench.clock.clone(), ..options.serve };
     let driver = Arc::new(Simulated { model, manifest, bench, conditions: Conditions::default(), speed, defect });
     let behind = Arc::clone(&driver) as Arc<dyn Behind>;

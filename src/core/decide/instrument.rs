@@ -78,6 +78,21 @@ pub(super) fn take_lease(
     Ok(vec![Event::LeaseTaken { instrument: name, epoch, journal_id, token }])
 }
 
+/// Told once, until it is heard again.
+pub(super) fn silent(workcell: &Workcell, name: InstrumentId, reason: String) -> Result<Vec<Event>, Rejection> {
+    Ok(match known(workcell, &name)?.silent {
+        Some(_) => Vec::new(),
+        None => vec![Event::InstrumentSilent { instrument: name, reason }],
+    })
+}
+
+pub(super) fn heard(workcell: &Workcell, name: InstrumentId) -> Result<Vec<Event>, Rejection> {
+    Ok(match known(workcell, &name)?.silent {
+        Some(_) => vec![Event::InstrumentHeard { instrument: name }],
+        None => Vec::new(),
+    })
+}
+
 pub(super) fn known<'a>(workcell: &'a Workcell, name: &InstrumentId) -> Result<&'a Instrument, Rejection> {
     workcell.instruments.get(name).ok_or_else(|| {
         Rejection::new(format!("there is no instrument '{name}' in the lab"), "lab.toml lists the instruments")

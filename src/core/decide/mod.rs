@@ -24,6 +24,8 @@ pub(crate) fn decide(workcell: &Workcell, command: Command) -> Result<Vec<Event>
         Command::TakeLease { instrument, epoch, journal_id, token } => {
             instrument::take_lease(workcell, instrument, epoch, journal_id, token)
         }
+        Command::ReportSilence { instrument, reason } => instrument::silent(workcell, instrument, reason),
+        Command::ReportHeard { instrument } => instrument::heard(workcell, instrument),
         Command::ReleaseInstrument { instrument, by } => intervention::release(workcell, instrument, by),
         Command::ResolveIntervention { intervention, revision, decision, by } => {
             intervention::resolve(workcell, intervention, revision, decision, by)

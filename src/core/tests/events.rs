@@ -48,10 +48,12 @@ fn kind(event: &Event) -> usize {
         Event::RecoveryStarted { .. } => 36,
         Event::RecoveryFailed { .. } => 37,
         Event::PageAcknowledged { .. } => 38,
+        Event::InstrumentSilent { .. } => 39,
+        Event::InstrumentHeard { .. } => 40,
     }
 }
 
-const KINDS: usize = 39;
+const KINDS: usize = 41;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {
