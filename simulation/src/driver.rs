@@ -133,12 +133,13 @@ impl Driver {
         self.borrowed_until_ms = 0;
     }
 
-    /// A new disk.
+    /// A new disk. The old one may be found again.
     pub(crate) fn wipe(&mut self) {
         self.wiped += 1;
         self.journals += 1;
+        let records = self.journal.load().unwrap();
+        self.copies.push((newest_token(&records), records));
         self.journal = MemoryJournal::default();
-        self.copies.clear();
         self.halt = None;
     }
 

@@ -104,13 +104,15 @@ impl World {
         }
     }
 
-    /// Something hangs: a person loses patience now and then.
-    pub(crate) fn annoyed(&mut self) {
+    /// Something hangs: a person loses patience now and then. Returns whether it is so.
+    pub(crate) fn annoyed(&mut self) -> bool {
         let abort = self.weather.abort;
-        if self.happens(abort) {
+        let annoyed = self.happens(abort);
+        if annoyed {
             let patience = self.rng.random_range(100..5_000);
             self.send(patience, Delivery::GiveUp);
         }
+        annoyed
     }
 
     pub(crate) fn give_up(&mut self) {

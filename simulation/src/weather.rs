@@ -120,7 +120,7 @@ impl Counts {
         "adoptions by a person",
     ];
     /// What is met too seldom to be asked for in a few hundred histories.
-    const SELDOM: [&'static str; 1] = ["late words of drivers"];
+    const SELDOM: [&'static str; 2] = ["recoveries that failed", "late words of drivers"];
     /// Fewer of a kind prove nothing.
     pub const ENOUGH: u64 = 10;
 

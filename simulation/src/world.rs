@@ -169,6 +169,7 @@ impl World {
             }
             self.witness();
         }
+        self.arrive_late();
         let sum = |count: fn(&Driver) -> u64| self.drivers.values().map(count).sum();
         let sums: [(Kind, u64); 4] = [
             (Kind::DriverCrashes, sum(|it| it.crashes)),
@@ -177,6 +178,17 @@ impl World {
             (Kind::Starts, sum(|it| it.hardware.starts.len() as u64)),
         ];
         sums.into_iter().for_each(|(kind, sum)| *self.counts.of(kind) = sum);
+    }
+
+    /// Whatever a driver was sent comes to it after all, when nobody thinks of it any more.
+    fn arrive_late(&mut self) {
+        while let Some(((at, _), delivery)) = self.line.pop_first() {
+            if matches!(delivery, Delivery::ToDriver(..)) {
+                self.happening += 1;
+                self.now_ms = self.now_ms.max(at);
+                self.deliver(delivery);
+            }
+        }
     }
 
     /// Takes down what has come into the log.
@@ -295,18 +307,18 @@ impl World {
             return;
         };
         let cut = self.stormy() && self.cut_until_ms.get(instrument).is_some_and(|until| *until > self.now_ms);
+        // What a person can't wait for never came the first time.
+        let mut hangs = false;
         if let Delivery::ToDriver(reply, call) = &delivery
             && self.happens(loss)
         {
             // A request that the network delivers twice, the second time much later; the first time perhaps not at all.
             self.count(Kind::Doubled);
             let late = self.rng.random_range(1..10_000);
-            if matches!(**call, Call::Execute(_)) {
-                self.annoyed();
-            }
+            hangs = matches!(**call, Call::Execute(_)) && self.annoyed();
             self.send(late, Delivery::ToDriver(reply.clone(), call.clone()));
         }
-        if cut || self.happens(loss) {
+        if cut || hangs || self.happens(loss) {
             self.tell(|| format!("lost: {}", said(&delivery)));
             return self.count(Kind::Lost);
         }
