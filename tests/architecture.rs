@@ -4,17 +4,18 @@
 use std::path::{Path, PathBuf};
 
 /// Who may import whom: a room, the rooms of the main crate that it may use, and the crates of the workspace.
-const MAY_IMPORT: [(&str, &[&str], &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
     ("cli", &["closest", "doctor", "files", "host", "planning"], &["eutectic_proto", "eutectic_instruments"]),
     ("closest", &[], &[]),
-    ("control", &["engine", "files", "gateway", "lab", "projections"], &["eutectic_core", "eutectic_proto"]),
+    ("control", &["engine", "files", "gateway", "lab", "paging", "projections"], &["eutectic_core", "eutectic_proto"]),
     ("doctor", &["engine", "journal", "planning"], &["eutectic_core"]),
     ("engine", &["gateway", "journal", "planning"], &["eutectic_core", "eutectic_failpoints"]),
     ("files", &["closest", "units"], &["eutectic_core"]),
     ("gateway", &["units"], &["eutectic_core", "eutectic_failpoints", "eutectic_proto"]),
     ("host", &["control", "engine", "journal", "lab"], &[]),
     ("journal", &[], &["eutectic_failpoints"]),
-    ("lab", &["engine", "files", "gateway"], &["eutectic_core", "eutectic_proto"]),
+    ("lab", &["engine", "files", "gateway", "paging"], &["eutectic_core", "eutectic_proto"]),
+    ("paging", &["engine", "files", "projections"], &["eutectic_core"]),
     ("planning", &[], &["eutectic_core", "eutectic_planners"]),
     ("projections", &[], &["eutectic_core"]),
     ("units", &["closest"], &["eutectic_core"]),

@@ -22,6 +22,32 @@ pub enum Call {
     Abort(wire::AbortOperationRequest),
 }
 
+impl Call {
+    /// Why an answer is none to this call: it is of another kind, or speaks of something else.
+    pub(super) fn mismatch(&self, answer: &Answer) -> Option<String> {
+        let (instrument, operation) = match self {
+            Self::Describe(it) => (&it.instrument, None),
+            Self::Lease(it) => (&it.instrument, None),
+            Self::List(it) => (&it.instrument, None),
+            Self::Execute(it) => (&it.instrument, Some(&it.operation_id)),
+            Self::Get(it) => (&it.instrument, Some(&it.operation_id)),
+            Self::Abort(it) => (&it.instrument, Some(&it.operation_id)),
+        };
+        let other = |what: &str, wanted: &str, told: &str| {
+            (wanted != told)
+                .then(|| format!("the driver was asked about {what} '{wanted}' and answered about '{told}'"))
+        };
+        match (self, answer) {
+            (Self::Describe(_), Answer::Instrument(it)) => other("instrument", instrument, &it.id),
+            (Self::Lease(_), Answer::Lease(_)) | (Self::List(_), Answer::Operations(_)) => None,
+            (Self::Execute(_) | Self::Get(_) | Self::Abort(_), Answer::Operation(it)) => {
+                operation.and_then(|operation| other("operation", operation, &it.id))
+            }
+            _ => Some("the driver answered another question".to_owned()),
+        }
+    }
+}
+
 /// What a driver answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {

@@ -1,5 +1,6 @@
 //! The wire's words and ours, and the one table of what a driver's answer means.
 
+use super::plausible;
 use crate::units;
 use eutectic_core::model::{
     Artifact, CapabilityDescription, Column, InstrumentDescription, Quantity, RepeatEffect, SampleEffect, Value,
@@ -39,7 +40,12 @@ pub(super) fn refused(fault: &wire::Fault) -> Refused {
 }
 
 /// How an operation ended, if it has. `asked` tells whether we asked it to stop.
-pub(super) fn ended(operation: &wire::Operation, dispatch: &Dispatch, asked: bool) -> Option<Ended> {
+pub(super) fn ended(
+    operation: &wire::Operation,
+    dispatch: &Dispatch,
+    manifest: Option<&wire::Instrument>,
+    asked: bool,
+) -> Option<Ended> {
     let sample = || sample(operation.sample_effect());
     let fault = || operation.fault.as_ref().map_or_else(silent, of_wire);
     let hash = hex(&operation.request_hash);
@@ -57,7 +63,7 @@ pub(super) fn ended(operation: &wire::Operation, dispatch: &Dispatch, asked: boo
         State::Succeeded | State::Failed if hash != dispatch.hash => {
             Some(Ended::Unknown { reason: "its driver knows this operation with other arguments than ours".to_owned() })
         }
-        State::Succeeded => Some(succeeded(operation)),
+        State::Succeeded => Some(succeeded(operation, manifest)),
         State::Failed => Some(Ended::Failed { fault: fault(), sample: sample() }),
         State::Interrupted if mutant("unknown_as_never") => Some(never_started()),
         State::Interrupted => Some(Ended::Interrupted),
@@ -74,8 +80,9 @@ pub(super) fn started(operation: &wire::Operation) -> bool {
     operation.start_time.is_some()
 }
 
-fn succeeded(operation: &wire::Operation) -> Ended {
-    match outputs(&operation.measurements) {
+fn succeeded(operation: &wire::Operation, manifest: Option<&wire::Instrument>) -> Ended {
+    let implausible = manifest.and_then(|manifest| plausible::doubt(operation, manifest));
+    match implausible.map_or_else(|| outputs(&operation.measurements), Err) {
         Ok(outputs) => Ended::Succeeded { outputs },
         Err(message) => Ended::Failed {
             fault: Fault {

@@ -279,7 +279,10 @@ impl Actor {
             Answer::Instrument(manifest) => self.look_at_own(|it| it.manifest = Some(manifest.clone())),
             Answer::Operation(operation) => {
                 let (id, progress) = (OperationId::new(operation.id.as_str()), operation.progress);
-                self.look(|view| view.progress.entry(id).or_default().0 = progress);
+                // A driver may name what it likes; only what is attended is shown.
+                if self.session.attends(&id) {
+                    self.look(|view| view.progress.entry(id).or_default().0 = progress);
+                }
             }
             Answer::Lease(_) | Answer::Operations(_) => {}
         }

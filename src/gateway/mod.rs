@@ -8,6 +8,7 @@ mod client;
 mod convert;
 mod fleet;
 mod member;
+mod plausible;
 mod session;
 #[cfg(test)]
 mod session_tests;

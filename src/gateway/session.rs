@@ -144,6 +144,12 @@ impl Session {
         self.works.remove(operation);
     }
 
+    /// Whether this operation is being seen through.
+    #[must_use]
+    pub fn attends(&self, operation: &OperationId) -> bool {
+        self.works.contains_key(operation)
+    }
+
     /// Whether the instrument is held.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -244,6 +250,11 @@ impl Session {
     /// A call has come back. Poll afterwards.
     pub fn answered(&mut self, id: CallId, outcome: Result<Answer, CallError>, now_ms: u64) -> Vec<Action> {
         let Some(call) = self.calls.remove(&id) else { return Vec::new() };
+        // Who answers about something else has answered nothing.
+        let outcome = outcome.and_then(|answer| match call.mismatch(&answer) {
+            None => Ok(answer),
+            Some(words) => Err(CallError::Unknown(words)),
+        });
         let heard = match outcome {
             Ok(_) | Err(CallError::Refused(_) | CallError::Overtaken(_)) => self.heard(),
             Err(CallError::Unknown(_)) => {
@@ -307,7 +318,8 @@ impl Session {
             }
             (Call::Execute(_) | Call::Get(_) | Call::Abort(_), Answer::Operation(operation)) => {
                 let (ordered, stopped) = (!matches!(call, Call::Get(_)), matches!(call, Call::Abort(_)));
-                self.with_work(call, |work| work.told(ordered, stopped, &operation, now_ms))
+                let manifest = self.manifest.clone();
+                self.with_work(call, |work| work.told(ordered, stopped, &operation, manifest.as_deref(), now_ms))
             }
             // An answer to another question: as good as none.
             _ => {

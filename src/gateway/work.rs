@@ -186,19 +186,26 @@ impl Work {
     }
 
     /// The driver told where the operation stands.
-    pub(super) fn told(&mut self, ordered: bool, stopped: bool, operation: &wire::Operation, now_ms: u64) -> Vec<Wish> {
+    pub(super) fn told(
+        &mut self,
+        ordered: bool,
+        stopped: bool,
+        operation: &wire::Operation,
+        manifest: Option<&wire::Instrument>,
+        now_ms: u64,
+    ) -> Vec<Wish> {
         self.answered(ordered);
         self.failures = 0;
         if self.stage == Stage::Inquire {
-            return self.inquired(operation, now_ms);
+            return self.inquired(operation, manifest, now_ms);
         }
         self.stopping |= stopped;
-        if self.stage == Stage::Over || operation.id != self.attend.dispatch.operation.as_str() {
+        if self.stage == Stage::Over {
             return Vec::new();
         }
         self.seen = self.seen.max(operation.last_sequence);
         let asked = self.attend.abort.is_some();
-        let mut ended = convert::ended(operation, &self.attend.dispatch, asked);
+        let mut ended = convert::ended(operation, &self.attend.dispatch, manifest, asked);
         if ended.is_some() && self.started && !convert::started(operation) {
             let reason = "its driver says that it never began, and had said before that it did".to_owned();
             ended = Some(Ended::Unknown { reason });
@@ -220,12 +227,12 @@ impl Work {
     }
 
     /// What a driver says of an operation that has been given up is news only if it tells that it began, and how it ended.
-    fn inquired(&mut self, operation: &wire::Operation, now_ms: u64) -> Vec<Wish> {
+    fn inquired(&mut self, operation: &wire::Operation, manifest: Option<&wire::Instrument>, now_ms: u64) -> Vec<Wish> {
         self.due_ms = now_ms + INQUIRE_MS;
-        if operation.id != self.attend.dispatch.operation.as_str() || !convert::started(operation) {
+        if !convert::started(operation) {
             return Vec::new();
         }
-        let ended = convert::ended(operation, &self.attend.dispatch, false);
+        let ended = convert::ended(operation, &self.attend.dispatch, manifest, false);
         let told = ended.filter(|it| !matches!(it, Ended::Interrupted | Ended::Unknown { .. }));
         told.map(|ended| Wish::Report(Report::Ended(ended))).into_iter().collect()
     }

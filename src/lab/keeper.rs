@@ -1,5 +1,6 @@
 //! Gets a lab ready when a campaign needs it, and keeps it.
 
+use super::recovery::recoverable;
 use super::simulated::Simulated;
 use super::summary::summaries;
 use crate::engine::Handle;
@@ -296,6 +297,7 @@ async fn described(fleet: &Fleet, spec: &LabSpec) -> Result<Capabilities, Vec<St
         let silent: Vec<_> =
             spec.instruments.iter().map(|it| &it.name).filter(|name| !capabilities.contains_key(*name)).collect();
         if silent.is_empty() {
+            recoverable(spec, &capabilities)?;
             return Ok(capabilities);
         }
         if tokio::time::Instant::now() >= deadline {

@@ -1,6 +1,7 @@
 //! The lab: from `lab.toml` to drivers that answer.
 
 mod keeper;
+mod recovery;
 mod simulated;
 mod summary;
 

@@ -3,6 +3,8 @@
 use super::waiting::doubted;
 use eutectic_core::{Campaign, Instrument, InstrumentId, Intervention, Operation, Phase, Standing, Time, Workcell};
 
+/// For how long something that needs nobody is news: a day.
+const NEWS_MS: i64 = 24 * 3_600_000;
 /// The campaigns' pausing by a person is no news to people.
 const OURS: [&str; 2] = ["the scheduler", "the planner"];
 
@@ -42,6 +44,9 @@ pub fn pages(workcell: &Workcell) -> Vec<Page> {
     for page in &mut pages {
         page.acknowledged = workcell.acknowledged.get(&page.id).is_some_and(|at| *at >= page.since);
     }
+    // News grow old, questions don't.
+    let news = |it: &Page| !it.acknowledged && workcell.now.since(it.since) < NEWS_MS;
+    pages.retain(|it| it.urgent || news(it));
     pages
 }
 

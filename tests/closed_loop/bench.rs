@@ -175,7 +175,41 @@ impl Bench {
 
     /// The starts that the simulated hardware itself has counted.
     pub(super) fn starts(&self) -> usize {
-        self.starts_of("reactor.starts") + self.starts_of("hplc.starts")
+        let files =
+            std::fs::read_dir(self.path("data/lab/world")).into_iter().flatten().flatten().map(|it| it.file_name());
+        files
+            .filter_map(|it| it.into_string().ok())
+            .filter(|it| it.ends_with(".starts"))
+            .map(|it| self.starts_of(&it))
+            .sum()
+    }
+
+    /// The process of a simulated driver.
+    pub(super) fn driver(&self, name: &str) -> Option<u32> {
+        let text = std::fs::read_to_string(self.path("data/lab").join(format!("{name}.address"))).ok()?;
+        text.lines().nth(1)?.parse().ok()
+    }
+
+    /// Sends a signal to the driver of an instrument.
+    pub(super) fn signal(&self, name: &str, signal: &str) {
+        let process = self.driver(name).unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// Waits until the campaign's owner says so; a minute and a half at most.
+    pub(super) fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        for _ in 0..900 {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("never: {what}\n{}", self.run(&["log"]).out);
+    }
+
+    /// Waits until the journal has an event like this.
+    pub(super) fn until_event(&self, what: &str, like: impl Fn(&Value) -> bool) -> Value {
+        self.until(what, |it| it.log().iter().map(|entry| &entry["entry"]["event"]).find(|event| like(event)).cloned())
     }
 
     pub(super) fn starts_of(&self, name: &str) -> usize {
@@ -191,10 +225,10 @@ impl Bench {
 impl Drop for Bench {
     /// The simulated drivers outlive their orchestrator on purpose, but not their test.
     fn drop(&mut self) {
-        for name in ["reactor", "hplc"] {
-            let text = std::fs::read_to_string(self.path("data/lab").join(format!("{name}.address")));
-            if let Some(process) = text.unwrap_or_default().lines().nth(1) {
-                let _ = Command::new("kill").args(["-9", process]).stderr(Stdio::null()).status();
+        for file in std::fs::read_dir(self.path("data/lab")).into_iter().flatten().flatten() {
+            let name = file.file_name().into_string().unwrap_or_default();
+            if let Some(process) = name.strip_suffix(".address").and_then(|name| self.driver(name)) {
+                let _ = Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status();
             }
         }
     }

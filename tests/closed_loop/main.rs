@@ -10,6 +10,9 @@
 mod bench;
 mod crash;
 mod doctor;
+mod interventions;
+mod link;
+mod night;
 mod raw;
 mod run;
 mod verbs;

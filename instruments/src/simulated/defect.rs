@@ -9,7 +9,7 @@ use crate::wire::fault::{Category, Retry};
 use crate::wire::{Fault, SampleEffect};
 
 /// Of an instrument that clogs, every so manieth operation does it.
-const CLOGS_AT: usize = 4;
+const CLOGS_AT: usize = 6;
 
 /// A defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
