@@ -36,6 +36,22 @@ pub fn reach(name: impl std::fmt::Display) {
 #[expect(clippy::inline_always, reason = "nothing may be left of it")]
 pub fn reach(_name: impl std::fmt::Display) {}
 
+/// Whether `name` stands in the folder: something that is so for as long as a test wants it, a full disk for instance.
+#[cfg(feature = "armed")]
+#[must_use]
+pub fn stands(name: &str) -> bool {
+    std::env::var_os(FOLDER).is_some_and(|folder| std::path::PathBuf::from(folder).join(name).exists())
+}
+
+/// Whether `name` stands; this build has no failpoints.
+#[cfg(not(feature = "armed"))]
+#[inline(always)]
+#[must_use]
+#[expect(clippy::inline_always, reason = "nothing may be left of it")]
+pub fn stands(_name: &str) -> bool {
+    false
+}
+
 #[cfg(feature = "armed")]
 thread_local! {
     static MUTANT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };

@@ -91,6 +91,18 @@ impl Handle {
         reply.await.map_err(|_| EngineError::Stopped)
     }
 
+    /// Puts what an effect reports into the inbox, in the caller's order, and doesn't wait for its verdict: what is
+    /// reported together becomes durable together.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`].
+    pub async fn post(&self, command: Command) -> Result<oneshot::Receiver<Reply>, EngineError> {
+        let (sender, reply) = oneshot::channel();
+        let input = Input::Request(Box::new(Request { id: None, command }), sender);
+        self.inbox.send(input).await.map_err(|_| EngineError::Stopped)?;
+        Ok(reply)
+    }
+
     /// Submits what an effect reports.
     ///
     /// # Errors

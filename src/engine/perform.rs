@@ -88,13 +88,9 @@ fn begin(fleet: &Fleet, effect: &Effect) {
 
 async fn carry(engine: Handle, mut reports: mpsc::Receiver<GatewayReport>) {
     while let Some(report) = reports.recv().await {
-        match engine.report(report.into()).await {
-            Err(_) => return,
-            Ok(reply) => {
-                if let Some(rejection) = reply.rejection {
-                    tracing::debug!(%rejection, "a report came too late");
-                }
-            }
+        // A verdict that it came too late is of no use to anybody.
+        if engine.post(report.into()).await.is_err() {
+            return;
         }
     }
 }

@@ -28,6 +28,25 @@ thread_local! {
 }
 
 #[cfg(test)]
+thread_local! {
+    /// Changes of the disk that there is still room for; `None`: any number.
+    pub(super) static ROOM: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
+/// Takes room for one change, or says that there is none, as a test has ordered it.
+fn take_room() -> io::Result<()> {
+    #[cfg(test)]
+    match ROOM.get() {
+        Some(0) => return Err(io::ErrorKind::StorageFull.into()),
+        room => ROOM.set(room.map(|room| room - 1)),
+    }
+    match eutectic_failpoints::stands("disk.full") {
+        true => Err(io::ErrorKind::StorageFull.into()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
 macro_rules! record {
     ($what:expr) => {
         HAPPENED.with_borrow_mut(|all| all.push($what))
@@ -65,6 +84,11 @@ pub(super) fn open_both(path: &Path) -> io::Result<File> {
 /// Writes at a place and makes the content durable.
 pub(super) fn write_synced(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
+    if let Err(full) = take_room() {
+        // As much as there was room for.
+        file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+        return Err(full);
+    }
     file.write_all(bytes)?;
     record!(Happened::Written(identity(file), at, bytes.to_vec()));
     eutectic_failpoints::reach("journal.written");
@@ -78,6 +102,7 @@ pub(super) fn write_synced(file: &mut File, at: u64, bytes: &[u8]) -> io::Result
 
 /// Renames a file; durable once its folder is synced.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    take_room()?;
     fs::rename(from, to)?;
     record!(Happened::Renamed(from.to_owned(), to.to_owned()));
     Ok(())
@@ -101,6 +126,7 @@ pub(super) fn read_some(file: &mut File, at: u64, buffer: &mut [u8]) -> io::Resu
 /// Writes a new file of zeros, so that later writes in it need no room and change no length, and syncs it.
 pub(super) fn fill(path: &Path, size: u64) -> io::Result<()> {
     let mut file = File::create(path)?;
+    take_room()?;
     record!(Happened::Created(path.to_owned(), identity(&file)));
     let zeros = vec![0; FILL];
     let mut rest = usize::try_from(size).map_err(io::Error::other)?;
@@ -109,6 +135,7 @@ pub(super) fn fill(path: &Path, size: u64) -> io::Result<()> {
         file.write_all(part)?;
         rest -= part.len();
     }
+    take_room()?;
     record!(Happened::Written(identity(&file), 0, vec![0; usize::try_from(size).unwrap_or_default()]));
     file.sync_all()?;
     record!(Happened::Synced(identity(&file)));

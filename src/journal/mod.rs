@@ -36,6 +36,8 @@ mod damage_tests;
 #[cfg(test)]
 mod embedded_tests;
 #[cfg(all(test, unix))]
+mod full_tests;
+#[cfg(all(test, unix))]
 mod power_tests;
 #[cfg(test)]
 mod testing;

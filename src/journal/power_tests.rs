@@ -15,19 +15,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
-const TINY: u64 = 1024;
+pub(super) const TINY: u64 = 1024;
 const SECTOR: usize = 512;
-const WORKCELL: Uuid = Uuid::from_bytes([5; 16]);
+pub(super) const WORKCELL: Uuid = Uuid::from_bytes([5; 16]);
 /// Batches that are written; a few fill a segment.
-const BATCHES: u64 = 24;
+pub(super) const BATCHES: u64 = 24;
 /// What of the unsynced sectors is there is drawn so often for each moment.
 const DRAWS: u64 = 4;
 
-fn scratch() -> tempfile::TempDir {
+pub(super) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-fn batch(number: u64) -> Vec<Vec<u8>> {
+pub(super) fn batch(number: u64) -> Vec<Vec<u8>> {
     (0..=number % 3).map(|part| payload(number * 10 + part, 30 + usize::try_from(number % 5).unwrap() * 20)).collect()
 }
 

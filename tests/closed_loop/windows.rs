@@ -168,3 +168,26 @@ fn killed_in_each_window_of_the_protocol_a_campaign_ends_and_nothing_is_twice_or
     let campaigns: usize = rigs.collect::<Vec<_>>().into_iter().map(|it| it.join().unwrap()).sum();
     eprintln!("{} kills in {campaigns} campaigns", kills * WINDOWS.len());
 }
+
+/// How often the disk is full.
+const FULL: u64 = 12;
+
+#[test]
+fn a_disk_that_is_full_now_and_then_loses_nothing_that_was_acknowledged_and_the_campaign_ends() {
+    let mut rig = Rig::new();
+    let mut ended = 0;
+    for number in 0..FULL {
+        // Moments of no rhythm; none decides anything.
+        std::thread::sleep(Duration::from_millis(150 + number * 137 % 400));
+        rig.bench.arm("disk.full");
+        std::thread::sleep(Duration::from_millis(100 + number * 71 % 250));
+        rig.bench.disarm("disk.full");
+        if rig.running.has_ended() {
+            ended += 1;
+            rig.start();
+        }
+    }
+    eprintln!("{ended} processes ended on a full disk");
+    assert!(ended > 0, "no write met the full disk");
+    rig.finish();
+}

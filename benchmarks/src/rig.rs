@@ -1,0 +1,110 @@
+//! An orchestrator without files: journal, engine, performer, fleet, on a stub.
+
+use super::Fault;
+use super::stub::CAPABILITY;
+use eutectic::engine::perform::{Lab, perform};
+use eutectic::engine::{Engine, Handle, Step};
+use eutectic::gateway::{AddressSource, Fleet, Member, Options};
+use eutectic::journal::EmbeddedJournal;
+use eutectic_core::model::{
+    Admission, Binding, Budget, CampaignSpec, Domain, Expr, Goal, Leaf, Level, Objective, Outcome, Parameter,
+    PlannerSpec, StopRule, Unit,
+};
+use eutectic_core::{CampaignName, Command, InstrumentId, Request, RequestId, StepName};
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+/// The step of every experiment.
+const STEP: &str = "do";
+
+pub(crate) struct Rig {
+    pub(crate) engine: Engine,
+    /// The performer ends with it.
+    _labs: mpsc::Sender<Lab>,
+}
+
+pub(crate) fn names(count: u32) -> Vec<InstrumentId> {
+    (0..count).map(|number| InstrumentId::new(format!("stub-{number}"))).collect()
+}
+
+impl Rig {
+    /// Opens the folder; begins to hold so many instruments.
+    pub(crate) async fn start(folder: &Path, address: SocketAddr, instruments: u32) -> Result<Self, Fault> {
+        let (journal, _) = EmbeddedJournal::open(folder)?;
+        let step = Step::open(Box::new(journal), "the benchmark")?;
+        let (changes, changed) = mpsc::unbounded_channel();
+        let engine = Engine::start(step, changes)?;
+        let (labs, lab) = mpsc::channel(1);
+        tokio::spawn(perform(engine.handle(), changed, lab));
+        let lab = names(instruments).into_iter().map(|name| (name, None)).collect();
+        engine.handle().report(Command::SetLab { instruments: lab }).await?;
+        let source = AddressSource::Fixed(format!("http://{address}"));
+        let member = |instrument| Member { instrument, source: source.clone() };
+        let members = names(instruments).into_iter().map(member).collect();
+        let (fleet, reports) = Fleet::start(Options { holder: "benchmark".to_owned(), members, tls: None });
+        labs.send(Lab { fleet, reports }).await?;
+        Ok(Self { engine, _labs: labs })
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.engine.handle()
+    }
+
+    /// Waits until so many instruments are held and described.
+    pub(crate) async fn ready(&self, instruments: u32) -> Result<(), Fault> {
+        let engine = self.handle();
+        let mut seq = engine.seq();
+        loop {
+            let held = engine.read(|workcell| {
+                let held = workcell.instruments.values();
+                held.filter(|it| it.description.is_some() && workcell.held(it)).count()
+            });
+            if held.await? >= instruments as usize {
+                return Ok(());
+            }
+            seq.changed().await?;
+        }
+    }
+
+    /// Adds a campaign of so many points, which needs no planner.
+    pub(crate) async fn add(&self, name: &str, experiments: u32, in_flight: u32) -> Result<(), Fault> {
+        let spec = Box::new(campaign(name, experiments, in_flight));
+        let command = Command::AddCampaign { spec, digest: "d".to_owned(), source: String::new(), seed: 7 };
+        let request = Request { id: Some(RequestId::new(format!("add {name}"))), command };
+        match self.handle().submit(request).await?.rejection {
+            None => Ok(()),
+            Some(rejection) => Err(rejection.to_string().into()),
+        }
+    }
+}
+
+/// A campaign of one step on any instrument.
+pub(crate) fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
+    let y = Leaf::Output { step: STEP.to_owned(), output: "y".to_owned() };
+    let point = |number: u32| [("x".to_owned(), Level::Real(f64::from(number) / f64::from(experiments)))].into();
+    CampaignSpec {
+        name: CampaignName::new(name),
+        parameters: vec![Parameter {
+            name: "x".to_owned(),
+            domain: Domain::Real { low: 0.0, high: 1.0, log: false },
+            unit: Unit::one(),
+        }],
+        outcomes: vec![Outcome { name: "y".to_owned(), value: Some(Expr::Leaf(y)), unit: Unit::one() }],
+        objectives: vec![Objective { outcome: "y".to_owned(), goal: Goal::Maximize }],
+        parameter_constraints: Vec::new(),
+        outcome_constraints: Vec::new(),
+        steps: vec![eutectic_core::model::Step {
+            name: StepName::new(STEP),
+            capability: CAPABILITY.to_owned(),
+            instrument: None,
+            after: Vec::new(),
+            with: [("x".to_owned(), Binding::Parameter("x".to_owned()))].into(),
+        }],
+        experiments: (0..experiments).map(point).collect(),
+        past: Vec::new(),
+        budget: Budget { experiments, in_flight, admission: Admission::AsArrived },
+        stop: StopRule::default(),
+        planner: PlannerSpec::default(),
+    }
+}
