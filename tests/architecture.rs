@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
     ("gateway", &["units"], &["eutectic_core", "eutectic_failpoints", "eutectic_proto"]),
     ("host", &["control", "engine", "journal", "lab"], &[]),
     ("journal", &[], &["eutectic_failpoints"]),
-    ("lab", &["engine", "files", "gateway", "paging"], &["eutectic_core", "eutectic_proto"]),
+    ("lab", &["closest", "engine", "files", "gateway", "paging"], &["eutectic_core", "eutectic_proto"]),
     ("paging", &["engine", "files", "projections"], &["eutectic_core"]),
     ("planning", &[], &["eutectic_core", "eutectic_planners"]),
     ("projections", &[], &["eutectic_core"]),

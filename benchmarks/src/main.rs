@@ -9,7 +9,7 @@ mod history;
 mod rig;
 mod stub;
 
-use eutectic_core::{Event, Phase};
+use eutectic_core::{Command, Event, Workcell};
 use rig::Rig;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use stub::Stub;
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// Operations in flight, and how many are done in all.
-const ROUNDS: [(u32, u32); 5] = [(1, 1_000), (16, 8_000), (64, 16_000), (256, 16_000), (1_000, 16_000)];
+const ROUNDS: [(u32, u32); 5] = [(1, 2_000), (16, 16_000), (64, 16_000), (256, 16_000), (1_000, 16_000)];
 /// At most so many campaigns share what is in flight.
 const CAMPAIGNS: u32 = 64;
 /// Events of a long journal.
@@ -83,14 +83,17 @@ async fn round(folder: &Path, in_flight: u32, cycles: u32) -> Result<Round, Faul
     for number in 0..campaigns {
         rig.add(&format!("c{number}"), cycles / campaigns, in_flight.div_ceil(campaigns)).await?;
     }
-    // A campaign that has used its budget only waits for its planner's answer.
-    let busy = |workcell: &eutectic_core::Workcell| {
-        !workcell.operations.is_empty() || workcell.campaigns.values().any(|it| it.phase == Phase::Running)
+    let done = |workcell: &Workcell| {
+        workcell.campaigns.values().map(|it| it.operations).sum::<u64>() - workcell.operations.len() as u64
     };
-    while rig.handle().read(busy).await? {
+    while rig.handle().read(done).await? < cycles.into() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let lasted = begun.elapsed().as_secs_f64();
+    for number in 0..campaigns {
+        let command = Command::AbortCampaign { campaign: format!("c{number}").as_str().into(), by: "us".to_owned() };
+        rig.handle().report(command).await?;
+    }
     let mut latencies = latencies(&rig).await?;
     latencies.sort_unstable();
     let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();

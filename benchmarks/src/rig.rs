@@ -37,6 +37,7 @@ impl Rig {
         let engine = Engine::start(step, changes)?;
         let (labs, lab) = mpsc::channel(1);
         tokio::spawn(perform(engine.handle(), changed, lab));
+        tokio::spawn(engine.handle().tick());
         let lab = names(instruments).into_iter().map(|name| (name, None)).collect();
         engine.handle().report(Command::SetLab { instruments: lab }).await?;
         let source = AddressSource::Fixed(format!("http://{address}"));
@@ -67,9 +68,11 @@ impl Rig {
         }
     }
 
-    /// Adds a campaign of so many points, which needs no planner.
+    /// Adds a campaign of so many points; after those it goes on with a Sobol sequence, so that no model is fitted.
     pub(crate) async fn add(&self, name: &str, experiments: u32, in_flight: u32) -> Result<(), Fault> {
-        let spec = Box::new(campaign(name, experiments, in_flight));
+        let mut spec = Box::new(campaign(name, experiments, in_flight));
+        spec.budget.experiments = 2 * experiments;
+        spec.planner.initial = Some(2 * experiments);
         let command = Command::AddCampaign { spec, digest: "d".to_owned(), source: String::new(), seed: 7 };
         let request = Request { id: Some(RequestId::new(format!("add {name}"))), command };
         match self.handle().submit(request).await?.rejection {

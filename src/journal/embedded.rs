@@ -136,7 +136,7 @@ impl Journal for EmbeddedJournal {
     }
 
     fn has_spare(&self) -> bool {
-        self.log.spare.ready()
+        self.log.spare.promised()
     }
 
     fn close(mut self: Box<Self>) -> Result<(), JournalError> {

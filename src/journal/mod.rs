@@ -120,8 +120,8 @@ pub trait Journal: Send {
     /// The newest whole snapshot of this version whose sequence number and hash stand in the log.
     fn newest_snapshot(&self, version: u32) -> Option<(u64, Vec<u8>)>;
 
-    /// Whether the log can go past its present segment even if the disk is full. Without a spare nothing new should be
-    /// begun, while results are still recorded.
+    /// Whether the log can go past its present segment even if the disk is full: a spare segment is there, or is just being
+    /// made. Where none could be made nothing new should be begun, while results are still recorded.
     fn has_spare(&self) -> bool;
 
     /// Closes the journal and marks that it was closed in good order.

@@ -120,6 +120,8 @@ pub(super) struct Spare {
     log: PathBuf,
     size: u64,
     ready: AtomicBool,
+    /// The last one could not be made.
+    failed: AtomicBool,
     /// Held while the spare is made or taken; it guards the file, not a value.
     busy: Mutex<()>,
 }
@@ -150,7 +152,18 @@ impl Spare {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
-        Ok(Self { log: log.to_owned(), size, ready: AtomicBool::new(ready), busy: Mutex::new(()) })
+        Ok(Self {
+            log: log.to_owned(),
+            size,
+            ready: AtomicBool::new(ready),
+            failed: AtomicBool::new(false),
+            busy: Mutex::new(()),
+        })
+    }
+
+    /// Whether there is one, or will be when it has been made; never waits.
+    pub(super) fn promised(&self) -> bool {
+        !self.failed.load(Ordering::Acquire)
     }
 
     /// Whether there is one; never waits.
@@ -175,9 +188,11 @@ impl Spare {
         if let Err(error) = made {
             // A full disk is no place to leave half a segment. What is left if this fails too is written over later.
             let _ = fs::remove_file(&unfinished);
+            self.failed.store(true, Ordering::Release);
             return Err(error);
         }
         self.ready.store(true, Ordering::Release);
+        self.failed.store(false, Ordering::Release);
         Ok(())
     }
 
