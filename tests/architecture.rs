@@ -22,12 +22,13 @@ const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
 ];
 
 /// The crates of the workspace beside the main one: their folder, and those they may name.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("failpoints", &["eutectic_failpoints"]),
     ("proto", &["eutectic_proto"]),
     ("planners", &["eutectic_planners"]),
     ("instruments", &["eutectic_instruments", "eutectic_proto", "eutectic_failpoints"]),
     ("src/core", &["eutectic_core"]),
+    ("benchmarks", &["eutectic_benchmarks", "eutectic", "eutectic_core", "eutectic_proto"]),
     (
         "simulation",
         &["eutectic_simulation", "eutectic", "eutectic_core", "eutectic_failpoints", "eutectic_instruments"],

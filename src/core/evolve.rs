@@ -52,6 +52,7 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         }
         Event::InstrumentRemoved { instrument } => {
             workcell.instruments.remove(instrument);
+            workcell.roomy.remove(instrument);
             workcell.owed.remove(&EffectKey::Hold(instrument.clone()));
         }
         Event::InstrumentDescribed { instrument, description } => {
@@ -120,8 +121,7 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
             set_phase(workcell, campaign, at, phase);
         }
         Event::CampaignResumed { campaign, .. } => with_campaign(workcell, campaign, |it| {
-            it.phase = Phase::Running;
-            it.phase_since = at;
+            (it.phase, it.phase_since) = (Phase::Running, at);
             it.equipment_failures = 0;
         }),
         Event::CampaignStopping { campaign, reason } => {
@@ -169,7 +169,10 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         Event::OperationStarted { operation } => {
             with_operation(workcell, operation, |it| it.started_at = Some(at));
         }
-        Event::OperationOverdue { operation } => with_operation(workcell, operation, |it| it.overdue = true),
+        Event::OperationOverdue { operation } => {
+            forget_deadline(workcell, operation);
+            with_operation(workcell, operation, |it| it.overdue = true);
+        }
         Event::AbortRequested { operation, reason } => {
             with_operation(workcell, operation, |it| it.abort = Some(reason.clone()));
             owe_attend(workcell, operation);
@@ -186,8 +189,13 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
 }
 
 fn with_instrument(workcell: &mut Workcell, name: &InstrumentId, change: impl FnOnce(&mut Instrument)) {
-    if let Some(instrument) = workcell.instruments.get_mut(name) {
-        change(instrument);
+    let Some(instrument) = workcell.instruments.get_mut(name) else { return };
+    change(instrument);
+    let most = instrument.description.as_ref().map_or(0, |it| it.max_concurrency.max(1) as usize);
+    if instrument.running.len() < most {
+        workcell.roomy.insert(name.clone());
+    } else {
+        workcell.roomy.remove(name);
     }
 }
 
@@ -198,7 +206,11 @@ fn with_campaign(workcell: &mut Workcell, name: &CampaignName, change: impl FnOn
 }
 
 fn set_phase(workcell: &mut Workcell, name: &CampaignName, at: Time, phase: Phase) {
-    with_campaign(workcell, name, |it| (it.phase, it.phase_since) = (phase, at));
+    with_campaign(workcell, name, |it| {
+        (it.phase, it.phase_since) = (phase, at);
+        // What follows for an experiment depends on it.
+        it.active.clone_from(&it.live);
+    });
 }
 
 fn with_operation(workcell: &mut Workcell, id: &OperationId, change: impl FnOnce(&mut Operation)) {
@@ -272,6 +284,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         experiments: Vec::new(),
         waiting: BTreeSet::new(),
         live: BTreeSet::new(),
+        active: BTreeSet::new(),
         plan: None,
         last_ticket: 0,
         memo: String::new(),
@@ -330,6 +343,7 @@ fn start_experiment(campaign: &mut Campaign, number: ExperimentNumber, at: Time)
         experiment.steps = steps;
         campaign.waiting.remove(&number);
         campaign.live.insert(number);
+        campaign.active.insert(number);
     }
 }
 
@@ -348,7 +362,11 @@ fn dispatched(workcell: &mut Workcell, at: Time, dispatch: &Dispatch) {
                 phase: StepPhase::Open(id.clone()),
             };
         }
+        if it.experiment(dispatch.experiment).is_some_and(|experiment| waits(&it.spec, experiment)) {
+            it.active.remove(&dispatch.experiment);
+        }
     });
+    workcell.deadlines.extend(dispatch.deadline.map(|deadline| (deadline, id.clone())));
     let operation = Operation {
         dispatch: dispatch.clone(),
         dispatched_at: at,
@@ -364,7 +382,32 @@ fn dispatched(workcell: &mut Workcell, at: Time, dispatch: &Dispatch) {
     owe_attend(workcell, &id);
 }
 
+/// Whether nothing follows for it before something that is open has ended.
+fn waits(spec: &CampaignSpec, experiment: &Experiment) -> bool {
+    let succeeded = |name| matches!(experiment.steps.get(name).map(|it| &it.phase), Some(StepPhase::Succeeded(_)));
+    spec.steps.iter().all(|step| match experiment.steps.get(&step.name).map(|it| &it.phase) {
+        Some(StepPhase::Open(_) | StepPhase::Succeeded(_)) => true,
+        Some(StepPhase::Pending) => !step.after.iter().all(succeeded),
+        Some(
+            StepPhase::Failed { .. }
+            | StepPhase::Aborted
+            | StepPhase::Unknown(_)
+            | StepPhase::Asked(_)
+            | StepPhase::Buried,
+        )
+        | None => false,
+    })
+}
+
+fn forget_deadline(workcell: &mut Workcell, id: &OperationId) {
+    let deadline = workcell.operations.get(id).and_then(|it| it.dispatch.deadline);
+    if let Some(deadline) = deadline {
+        workcell.deadlines.remove(&(deadline, id.clone()));
+    }
+}
+
 fn operation_ended(workcell: &mut Workcell, id: &OperationId, ended: &Ended) {
+    forget_deadline(workcell, id);
     let Some(operation) = workcell.operations.remove(id) else { return };
     workcell.owed.remove(&EffectKey::Attend(id.clone()));
     let dispatch = &operation.dispatch;
@@ -397,6 +440,7 @@ fn set_step(workcell: &mut Workcell, dispatch: &Dispatch, phase: StepPhase) {
         }
         if let Some(step) = experiment.steps.get_mut(&dispatch.step) {
             step.phase = phase;
+            it.active.insert(dispatch.experiment);
         }
     });
 }
@@ -404,6 +448,7 @@ fn set_step(workcell: &mut Workcell, dispatch: &Dispatch, phase: StepPhase) {
 fn end_experiment(campaign: &mut Campaign, number: ExperimentNumber, at: Time, phase: ExperimentPhase) {
     campaign.waiting.remove(&number);
     campaign.live.remove(&number);
+    campaign.active.remove(&number);
     if let Some(experiment) = campaign.experiment_mut(number) {
         experiment.phase = phase;
         experiment.ended_at = Some(at);

@@ -42,6 +42,10 @@ pub struct Workcell {
     pub suspended: BTreeMap<String, (String, Time)>,
     /// Operations that drivers know under our name, the journal does not, and a person has accepted so.
     pub adopted: BTreeSet<OperationId>,
+    /// When operations are overdue that aren't yet, in their order.
+    pub(crate) deadlines: BTreeSet<(Time, OperationId)>,
+    /// Instruments that could do another operation beside what they do.
+    pub(crate) roomy: BTreeSet<InstrumentId>,
     /// The verdicts on requests.
     pub(crate) requests: BTreeMap<RequestId, Reply>,
     pub(crate) request_order: VecDeque<RequestId>,
@@ -143,6 +147,8 @@ pub struct Campaign {
     pub waiting: BTreeSet<ExperimentNumber>,
     /// Those that run.
     pub live: BTreeSet<ExperimentNumber>,
+    /// Those among them from which something may follow; the others wait for what is open.
+    pub active: BTreeSet<ExperimentNumber>,
     /// The plan that is owed.
     pub plan: Option<Plan>,
     /// The number of the last plan.
@@ -308,8 +314,7 @@ impl Workcell {
     /// When a [`Tick`](crate::Command::Tick) is due next.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        let late =
-            self.operations.values().filter(|operation| !operation.overdue).filter_map(|it| it.dispatch.deadline);
+        let late = self.deadlines.first().map(|(deadline, _)| *deadline).into_iter();
         let recoveries = self.open_interventions().filter_map(|it| self.policy_for(it)).map(|(_, due)| due);
         late.chain(recoveries.filter(|due| *due > self.now)).min()
     }

@@ -69,10 +69,10 @@ impl Performer {
                 self.owed.insert(key, effect);
             }
             Change::Settled(key) => {
-                if let (Some(fleet), EffectKey::Attend(operation)) = (&self.fleet, &key) {
-                    fleet.forget(operation);
+                let owed = self.owed.remove(&key);
+                if let (Some(fleet), Some(Effect::Attend(attend))) = (&self.fleet, owed) {
+                    fleet.forget(&attend.dispatch.instrument, &attend.dispatch.operation);
                 }
-                self.owed.remove(&key);
             }
         }
     }

@@ -104,10 +104,8 @@ impl Fleet {
     }
 
     /// This operation is owed no more.
-    pub fn forget(&self, operation: &OperationId) {
-        for instrument in self.members.keys() {
-            self.order(instrument, Order::Forget(operation.clone()));
-        }
+    pub fn forget(&self, instrument: &InstrumentId, operation: &OperationId) {
+        self.order(instrument, Order::Forget(operation.clone()));
     }
 
     /// How everything looks now.

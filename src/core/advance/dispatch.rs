@@ -5,7 +5,7 @@ use crate::event::{Dispatch, Event};
 use crate::ids::{InstrumentId, OperationId, StepName};
 use crate::intervention::Intervention;
 use crate::model::{Binding, CapabilityDescription, Step, Value};
-use crate::state::{Campaign, Experiment, Instrument, StepPhase, Workcell};
+use crate::state::{Campaign, Experiment, StepPhase, Workcell};
 use crate::time::Time;
 use std::collections::BTreeMap;
 
@@ -83,16 +83,13 @@ pub(super) fn recover(
 }
 
 fn free<'a>(workcell: &'a Workcell, step: &Step) -> Option<(&'a InstrumentId, &'a CapabilityDescription)> {
-    let offers = |instrument: &'a Instrument| {
-        let description = instrument.description.as_ref()?;
-        let room = instrument.running.len() < description.max_concurrency.max(1) as usize;
-        description.capabilities.get(&step.capability).filter(|_| room && workcell.held(instrument))
+    let offers = |name: &'a InstrumentId| {
+        let instrument = workcell.instruments.get(name)?;
+        let capability = instrument.description.as_ref()?.capabilities.get(&step.capability)?;
+        workcell.held(instrument).then_some((name, capability))
     };
-    workcell
-        .instruments
-        .iter()
-        .filter(|(name, _)| step.instrument.as_ref().is_none_or(|wanted| wanted == *name))
-        .find_map(|(name, instrument)| Some((name, offers(instrument)?)))
+    let wanted = workcell.roomy.iter().filter(|name| step.instrument.as_ref().is_none_or(|wanted| wanted == *name));
+    wanted.filter_map(offers).next()
 }
 
 fn arguments(campaign: &Campaign, experiment: &Experiment, step: &Step) -> Option<BTreeMap<String, Value>> {

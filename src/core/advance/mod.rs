@@ -28,7 +28,13 @@ pub(crate) fn advance(workcell: &Workcell, now: Time) -> Vec<Event> {
         if matches!(campaign.phase, Phase::Ended(_)) {
             continue;
         }
-        for number in &campaign.live {
+        debug_assert!(
+            campaign.live.difference(&campaign.active).all(|number| {
+                campaign.experiment(*number).is_none_or(|it| experiment::next(workcell, campaign, it, now).is_empty())
+            }),
+            "something follows from an experiment that seems to wait"
+        );
+        for number in &campaign.active {
             let events = campaign.experiment(*number).map(|it| experiment::next(workcell, campaign, it, now));
             if let Some(events) = events.filter(|events| !events.is_empty()) {
                 return events;
@@ -43,10 +49,6 @@ pub(crate) fn advance(workcell: &Workcell, now: Time) -> Vec<Event> {
 }
 
 fn overdue(workcell: &Workcell, now: Time) -> Vec<Event> {
-    workcell
-        .operations
-        .iter()
-        .filter(|(_, it)| !it.overdue && it.dispatch.deadline.is_some_and(|deadline| deadline <= now))
-        .map(|(id, _)| Event::OperationOverdue { operation: id.clone() })
-        .collect()
+    let late = workcell.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+    late.map(|(_, id)| Event::OperationOverdue { operation: id.clone() }).collect()
 }
