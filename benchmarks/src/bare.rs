@@ -1,6 +1,6 @@
 //! What the machine allows: a write and a sync of the same disk, a call of the same runtime.
 
-use super::Fault;
+use eutectic_benchmarks::Fault;
 use eutectic_proto::instrument::v1 as wire;
 use std::fs::File;
 use std::io::Write as _;

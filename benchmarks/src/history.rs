@@ -1,10 +1,9 @@
 //! A long journal, made by the engine's own step without drivers, and the time from opening it to the first operation.
 
-use super::Fault;
-use super::rig::{Rig, campaign, names};
-use super::stub::{CAPABILITY, Stub};
 use eutectic::engine::Step;
 use eutectic::journal::EmbeddedJournal;
+use eutectic_benchmarks::Fault;
+use eutectic_benchmarks::{CAPABILITY, Rig, Stub, campaign, names};
 use eutectic_core::model::{CapabilityDescription, InstrumentDescription, Quantity, RepeatEffect, Value};
 use eutectic_core::{Command, Effect, Ended, PlanAnswer, Purpose, Report, Request, RequestId, Time};
 use std::path::Path;

@@ -6,18 +6,12 @@
 
 mod bare;
 mod history;
-mod rig;
-mod stub;
 
+use eutectic_benchmarks::{Fault, Rig, Stub};
 use eutectic_core::{Command, Event, Workcell};
-use rig::Rig;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use stub::Stub;
-
-/// Whatever ends it early.
-pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// Operations in flight, and how many are done in all.
 const ROUNDS: [(u32, u32); 5] = [(1, 2_000), (16, 16_000), (64, 16_000), (256, 16_000), (1_000, 16_000)];

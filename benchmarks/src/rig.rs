@@ -1,7 +1,7 @@
 //! An orchestrator without files: journal, engine, performer, fleet, on a stub.
 
-use super::Fault;
-use super::stub::CAPABILITY;
+use crate::Fault;
+use crate::stub::CAPABILITY;
 use eutectic::engine::perform::{Lab, perform};
 use eutectic::engine::{Engine, Handle, Step};
 use eutectic::gateway::{AddressSource, Fleet, Member, Options};
@@ -18,19 +18,26 @@ use tokio::sync::mpsc;
 /// The step of every experiment.
 const STEP: &str = "do";
 
-pub(crate) struct Rig {
-    pub(crate) engine: Engine,
+/// Journal, engine, performer and fleet of one folder.
+pub struct Rig {
+    /// The engine.
+    pub engine: Engine,
     /// The performer ends with it.
     _labs: mpsc::Sender<Lab>,
 }
 
-pub(crate) fn names(count: u32) -> Vec<InstrumentId> {
+/// The names of so many instruments.
+#[must_use]
+pub fn names(count: u32) -> Vec<InstrumentId> {
     (0..count).map(|number| InstrumentId::new(format!("stub-{number}"))).collect()
 }
 
 impl Rig {
     /// Opens the folder; begins to hold so many instruments.
-    pub(crate) async fn start(folder: &Path, address: SocketAddr, instruments: u32) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// Whatever the journal, the engine or the system says.
+    pub async fn start(folder: &Path, address: SocketAddr, instruments: u32) -> Result<Self, Fault> {
         let (journal, _) = EmbeddedJournal::open(folder)?;
         let step = Step::open(Box::new(journal), "the benchmark")?;
         let (changes, changed) = mpsc::unbounded_channel();
@@ -48,12 +55,17 @@ impl Rig {
         Ok(Self { engine, _labs: labs })
     }
 
-    pub(crate) fn handle(&self) -> Handle {
+    /// The way into its engine.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
         self.engine.handle()
     }
 
     /// Waits until so many instruments are held and described.
-    pub(crate) async fn ready(&self, instruments: u32) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// Whatever the journal, the engine or the system says.
+    pub async fn ready(&self, instruments: u32) -> Result<(), Fault> {
         let engine = self.handle();
         let mut seq = engine.seq();
         loop {
@@ -69,7 +81,10 @@ impl Rig {
     }
 
     /// Adds a campaign of so many points; after those it goes on with a Sobol sequence, so that no model is fitted.
-    pub(crate) async fn add(&self, name: &str, experiments: u32, in_flight: u32) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// Whatever the journal, the engine or the system says.
+    pub async fn add(&self, name: &str, experiments: u32, in_flight: u32) -> Result<(), Fault> {
         let mut spec = Box::new(campaign(name, experiments, in_flight));
         spec.budget.experiments = 2 * experiments;
         spec.planner.initial = Some(2 * experiments);
@@ -83,7 +98,8 @@ impl Rig {
 }
 
 /// A campaign of one step on any instrument.
-pub(crate) fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
+#[must_use]
+pub fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
     let y = Leaf::Output { step: STEP.to_owned(), output: "y".to_owned() };
     let point = |number: u32| [("x".to_owned(), Level::Real(f64::from(number) / f64::from(experiments)))].into();
     CampaignSpec {

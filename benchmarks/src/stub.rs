@@ -1,4 +1,5 @@
-//! A driver that costs next to nothing: it keeps no journal, and every operation has ended when it is accepted.
+//! A driver that costs next to nothing: it keeps no journal, and every operation has ended when it is accepted. On request it
+//! lies.
 
 use eutectic_proto::instrument::v1 as wire;
 use prost_types::Timestamp;
@@ -12,20 +13,55 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use wire::instrument_service_server::{InstrumentService, InstrumentServiceServer};
 
+/// Readings of a result that no message may hold.
+const HUGE: usize = 1_000_000;
 /// What it can do.
-pub(crate) const CAPABILITY: &str = "stub.do";
+pub const CAPABILITY: &str = "stub.do";
+
+/// What is untrue of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// A reading outside of what it declares.
+    OutOfRange,
+    /// A reading in another unit than it declares.
+    WrongUnit,
+    /// It ended before it began.
+    TooSoon,
+    /// A result without what it declares.
+    Incomplete,
+    /// It tells of another operation than the one it was asked about.
+    AnothersOperation,
+    /// It answers for another instrument.
+    AnothersName,
+    /// It did something else than it was told.
+    OtherArguments,
+    /// It sends events without end.
+    Flood,
+    /// Its results are larger than any message may be.
+    Huge,
+}
 
 /// As many instruments as anybody asks for.
 #[derive(Clone, Default)]
-pub(crate) struct Stub {
+pub struct Stub {
+    lie: Option<Lie>,
     tokens: Arc<AtomicI64>,
     executed: Arc<AtomicU64>,
     first: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Stub {
+    /// One that lies.
+    #[must_use]
+    pub fn lying(lie: Lie) -> Self {
+        Self { lie: Some(lie), ..Self::default() }
+    }
+
     /// Serves it on a loopback socket.
-    pub(crate) async fn serve(self) -> std::io::Result<SocketAddr> {
+    ///
+    /// # Errors
+    /// The system's, where it gives no socket.
+    pub async fn serve(self) -> std::io::Result<SocketAddr> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let service = InstrumentServiceServer::new(self);
@@ -35,36 +71,52 @@ impl Stub {
     }
 
     /// When the first operation came.
-    pub(crate) fn first(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn first(&self) -> Option<Instant> {
         self.first.lock().ok().and_then(|it| *it)
     }
 
+    /// How many operations it was given.
+    #[must_use]
+    pub fn executed(&self) -> u64 {
+        self.executed.load(Ordering::Relaxed)
+    }
+
     fn operation(&self, request: wire::ExecuteRequest) -> wire::Operation {
-        self.executed.fetch_add(1, Ordering::Relaxed);
-        if let Ok(mut first) = self.first.lock() {
-            first.get_or_insert_with(Instant::now);
-        }
-        let one = wire::Quantity { value: 1.0, unit: "1".to_owned(), ..wire::Quantity::default() };
-        let value = Some(wire::Value { kind: Some(wire::value::Kind::Quantity(one)) });
+        let lies = |lie| self.lie == Some(lie);
+        let quantity = wire::Quantity {
+            value: if lies(Lie::OutOfRange) { 1.5 } else { 1.0 },
+            unit: if lies(Lie::WrongUnit) { "%" } else { "1" }.to_owned(),
+            ..wire::Quantity::default()
+        };
+        let value = Some(wire::Value { kind: Some(wire::value::Kind::Quantity(quantity)) });
         let measurement = wire::Measurement { output: "y".to_owned(), value, ..wire::Measurement::default() };
+        let measurements = match self.lie {
+            Some(Lie::Incomplete) => Vec::new(),
+            Some(Lie::Huge) => vec![measurement; HUGE],
+            _ => vec![measurement],
+        };
+        let id =
+            if lies(Lie::AnothersOperation) { format!("{}-else", request.operation_id) } else { request.operation_id };
         wire::Operation {
-            id: request.operation_id,
+            id,
             instrument: request.instrument,
             capability: request.capability,
-            request_hash: request.request_hash,
+            request_hash: if lies(Lie::OtherArguments) { vec![7; 32] } else { request.request_hash },
             state: wire::operation::State::Succeeded.into(),
-            start_time: Some(now()),
-            end_time: Some(now()),
-            measurements: vec![measurement],
+            start_time: Some(now(0)),
+            end_time: Some(now(if lies(Lie::TooSoon) { -60 } else { 0 })),
+            measurements,
             sample_effect: wire::SampleEffect::None.into(),
             ..wire::Operation::default()
         }
     }
 }
 
-fn now() -> Timestamp {
+/// So many seconds from now.
+fn now(seconds: i64) -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: 0 }
+    Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX).saturating_add(seconds), nanos: 0 }
 }
 
 fn instrument(id: String) -> wire::Instrument {
@@ -113,7 +165,9 @@ service! {
         &self,
         request: Request<wire::GetInstrumentRequest>,
     ) -> Result<Response<wire::GetInstrumentResponse>, Status> {
-        let instrument = Some(instrument(request.into_inner().instrument));
+        let name = request.into_inner().instrument;
+        let other = self.lie == Some(Lie::AnothersName);
+        let instrument = Some(instrument(if other { format!("{name}-else") } else { name }));
         Ok(Response::new(wire::GetInstrumentResponse { instrument, ..Default::default() }))
     }
 
@@ -145,8 +199,29 @@ service! {
     }
 
     async fn execute(&self, request: Request<wire::ExecuteRequest>) -> Result<Response<wire::ExecuteResponse>, Status> {
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut first) = self.first.lock() {
+            first.get_or_insert_with(Instant::now);
+        }
         let operation = Some(self.operation(request.into_inner()));
         Ok(Response::new(wire::ExecuteResponse { operation, attached: false }))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<wire::GetOperationRequest>,
+    ) -> Result<Response<wire::GetOperationResponse>, Status> {
+        if self.lie.is_none() {
+            return Err(Status::unimplemented("whoever was told of an end has nothing to ask"));
+        }
+        let request = request.into_inner();
+        let told = wire::ExecuteRequest {
+            operation_id: request.operation_id,
+            instrument: request.instrument,
+            capability: CAPABILITY.to_owned(),
+            ..wire::ExecuteRequest::default()
+        };
+        Ok(Response::new(wire::GetOperationResponse { operation: Some(self.operation(told)) }))
     }
 
     async fn list_operations(
@@ -160,7 +235,24 @@ service! {
         &self,
         _: Request<wire::WatchInstrumentRequest>,
     ) -> Result<Response<BoxStream<wire::WatchInstrumentResponse>>, Status> {
-        Ok(Response::new(Box::pin(tokio_stream::pending())))
+        if self.lie != Some(Lie::Flood) {
+            return Ok(Response::new(Box::pin(tokio_stream::pending())));
+        }
+        let endless = (1..).map(|sequence| {
+            let progress = wire::instrument_event::Progress {
+                fraction: 0.5,
+                stage: "x".repeat(1_000),
+                ..Default::default()
+            };
+            let event = wire::InstrumentEvent {
+                sequence,
+                operation_id: format!("made-up-{sequence}"),
+                event: Some(wire::instrument_event::Event::Progress(progress)),
+                ..wire::InstrumentEvent::default()
+            };
+            Ok(wire::WatchInstrumentResponse { event: Some(event) })
+        });
+        Ok(Response::new(Box::pin(tokio_stream::iter(endless))))
     }
 
     async fn read_artifact(
@@ -175,8 +267,7 @@ service! {
         renew_lease: RenewLeaseRequest -> RenewLeaseResponse,
         release_lease: ReleaseLeaseRequest -> ReleaseLeaseResponse,
         validate_operation: ValidateOperationRequest -> ValidateOperationResponse,
-        get_operation: GetOperationRequest -> GetOperationResponse,
-        abort_operation: AbortOperationRequest -> AbortOperationResponse,
+            abort_operation: AbortOperationRequest -> AbortOperationResponse,
         hold_operation: HoldOperationRequest -> HoldOperationResponse,
         resume_operation: ResumeOperationRequest -> ResumeOperationResponse,
         halt: HaltRequest -> HaltResponse,

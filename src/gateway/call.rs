@@ -23,25 +23,27 @@ pub enum Call {
 }
 
 impl Call {
+    /// The operation that it is about, if it is about one.
+    pub(super) fn operation(&self) -> Option<&str> {
+        match self {
+            Self::Execute(it) => Some(&it.operation_id),
+            Self::Get(it) => Some(&it.operation_id),
+            Self::Abort(it) => Some(&it.operation_id),
+            Self::Describe(_) | Self::Lease(_) | Self::List(_) => None,
+        }
+    }
+
     /// Why an answer is none to this call: it is of another kind, or speaks of something else.
     pub(super) fn mismatch(&self, answer: &Answer) -> Option<String> {
-        let (instrument, operation) = match self {
-            Self::Describe(it) => (&it.instrument, None),
-            Self::Lease(it) => (&it.instrument, None),
-            Self::List(it) => (&it.instrument, None),
-            Self::Execute(it) => (&it.instrument, Some(&it.operation_id)),
-            Self::Get(it) => (&it.instrument, Some(&it.operation_id)),
-            Self::Abort(it) => (&it.instrument, Some(&it.operation_id)),
-        };
         let other = |what: &str, wanted: &str, told: &str| {
             (wanted != told)
                 .then(|| format!("the driver was asked about {what} '{wanted}' and answered about '{told}'"))
         };
         match (self, answer) {
-            (Self::Describe(_), Answer::Instrument(it)) => other("instrument", instrument, &it.id),
+            (Self::Describe(call), Answer::Instrument(it)) => other("instrument", &call.instrument, &it.id),
             (Self::Lease(_), Answer::Lease(_)) | (Self::List(_), Answer::Operations(_)) => None,
             (Self::Execute(_) | Self::Get(_) | Self::Abort(_), Answer::Operation(it)) => {
-                operation.and_then(|operation| other("operation", operation, &it.id))
+                self.operation().and_then(|operation| other("operation", operation, &it.id))
             }
             _ => Some("the driver answered another question".to_owned()),
         }
@@ -70,6 +72,9 @@ pub enum CallError {
     /// AcquireLease was refused because the driver has seen this later epoch of ours.
     #[error("the driver has seen epoch {0} of this workcell, which its journal does not know")]
     Overtaken(u64),
+    /// An answer that is none: it speaks of something else, or is too large to be read.
+    #[error("{0}")]
+    Unusable(String),
     /// Anything else: nobody can tell whether the driver heard it.
     #[error("{0}")]
     Unknown(String),

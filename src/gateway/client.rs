@@ -73,6 +73,10 @@ pub(super) fn failed(status: Status) -> CallError {
             highest.map_or_else(|| CallError::Refused(Box::new(fault)), CallError::Overtaken)
         }
         Some(fault) => CallError::Refused(Box::new(fault)),
+        // As tonic says it of an answer that it does not read.
+        None if status.message().contains("message length too large") => {
+            CallError::Unusable(format!("the driver's answer can't be read: {}", status.message()))
+        }
         // As tonic says it when the time that we gave is over.
         None if status.code() == tonic::Code::Cancelled && status.message() == "Timeout expired" => {
             CallError::Unknown("no answer in time".to_owned())

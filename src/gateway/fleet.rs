@@ -259,7 +259,9 @@ impl Actor {
     async fn came_back(&mut self, id: CallId, outcome: Result<Answer, CallError>) -> Result<(), Closed> {
         match &outcome {
             Ok(answer) => self.answered(answer),
-            Err(CallError::Refused(_) | CallError::Overtaken(_)) => self.look_at_own(|it| it.connected = true),
+            Err(CallError::Refused(_) | CallError::Overtaken(_) | CallError::Unusable(_)) => {
+                self.look_at_own(|it| it.connected = true);
+            }
             Err(CallError::Unknown(message)) => {
                 tracing::debug!(instrument = %self.instrument, message, "a driver did not answer");
                 // The next call looks its address up again: a driver that was started anew has another one.

@@ -253,11 +253,11 @@ impl Session {
         // Who answers about something else has answered nothing.
         let outcome = outcome.and_then(|answer| match call.mismatch(&answer) {
             None => Ok(answer),
-            Some(words) => Err(CallError::Unknown(words)),
+            Some(words) => Err(CallError::Unusable(words)),
         });
         let heard = match outcome {
             Ok(_) | Err(CallError::Refused(_) | CallError::Overtaken(_)) => self.heard(),
-            Err(CallError::Unknown(_)) => {
+            Err(CallError::Unknown(_) | CallError::Unusable(_)) => {
                 self.hearing.silent_since_ms.get_or_insert(now_ms);
                 None
             }
@@ -285,7 +285,11 @@ impl Session {
                 let fault = wire::Fault { retry: wire::fault::Retry::NewId.into(), ..wire::Fault::default() };
                 self.refused(id, call, &fault, now_ms)
             }
-            Err(CallError::Unknown(message)) => {
+            Err(CallError::Unusable(message)) if call.operation().is_some() => {
+                self.problem = Some(message.clone());
+                self.with_work(call, |work| work.unusable(call, &message, now_ms))
+            }
+            Err(CallError::Unknown(message) | CallError::Unusable(message)) => {
                 self.lost(call, message, now_ms);
                 Vec::new()
             }
@@ -409,13 +413,8 @@ impl Session {
     }
 
     fn with_work(&mut self, call: &Call, change: impl FnOnce(&mut Work) -> Vec<Wish>) -> Vec<Action> {
-        let id = match call {
-            Call::Execute(request) => &request.operation_id,
-            Call::Get(request) => &request.operation_id,
-            Call::Abort(request) => &request.operation_id,
-            Call::Describe(_) | Call::Lease(_) | Call::List(_) => return Vec::new(),
-        };
-        let operation = OperationId::new(id.as_str());
+        let Some(id) = call.operation() else { return Vec::new() };
+        let operation = OperationId::new(id);
         let Some(work) = self.works.get_mut(&operation) else { return Vec::new() };
         let mut actions = Vec::new();
         for wish in change(work) {

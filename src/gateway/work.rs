@@ -8,6 +8,8 @@ use eutectic_proto::instrument::v1 as wire;
 
 /// How often a driver is asked about an operation that has been given up.
 const INQUIRE_MS: u64 = 30_000;
+/// So many answers in a row that are none, and the operation counts as unknown.
+const MAX_UNUSABLE: u32 = 6;
 /// How long GetOperation waits for news.
 const FOLLOW_WAIT_S: i64 = 20;
 
@@ -57,6 +59,8 @@ pub(super) struct Work {
     /// Nothing is asked before.
     due_ms: u64,
     failures: u32,
+    /// Answers in a row that were none.
+    unusable: u32,
 }
 
 /// What a work wants of its session after an answer.
@@ -85,6 +89,7 @@ impl Work {
             seen: 0,
             due_ms: 0,
             failures: 0,
+            unusable: 0,
             attend,
         }
     }
@@ -196,6 +201,7 @@ impl Work {
     ) -> Vec<Wish> {
         self.answered(ordered);
         self.failures = 0;
+        self.unusable = 0;
         if self.stage == Stage::Inquire {
             return self.inquired(operation, manifest, now_ms);
         }
@@ -288,6 +294,17 @@ impl Work {
                 Vec::new()
             }
         }
+    }
+
+    /// An answer came that is none. A driver that has nothing else to say of an operation can't tell what becomes of it.
+    pub(super) fn unusable(&mut self, call: &Call, words: &str, now_ms: u64) -> Vec<Wish> {
+        self.lost(call, now_ms);
+        self.unusable += 1;
+        if self.unusable < MAX_UNUSABLE || matches!(self.stage, Stage::Over | Stage::Inquire) {
+            return Vec::new();
+        }
+        self.stage = Stage::Over;
+        vec![Wish::Report(Report::Ended(Ended::Unknown { reason: words.to_owned() }))]
     }
 
     /// A call got no answer: nobody can tell whether the driver heard it.

@@ -1,0 +1,117 @@
+//! Drivers that lie or flood, over sockets: each is contained, and the journal says how.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use eutectic_benchmarks::{Lie, Rig, Stub};
+use eutectic_core::{CampaignName, Event, Workcell};
+use std::time::Duration;
+
+/// Waits until the state is so; half a minute at most.
+async fn until<T: Send + 'static>(
+    rig: &Rig,
+    look: impl Fn(&Workcell) -> Option<T> + Clone + Send + 'static,
+) -> Option<T> {
+    for _ in 0..1_500 {
+        if let Some(found) = rig.handle().read(look.clone()).await.unwrap() {
+            return Some(found);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    None
+}
+
+/// A campaign of one experiment on a driver that lies.
+async fn told(lie: Lie) -> (Rig, Stub, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = Stub::lying(lie);
+    let address = stub.clone().serve().await.unwrap();
+    let rig = Rig::start(folder.path(), address, 1).await.unwrap();
+    rig.add("c", 1, 1).await.unwrap();
+    (rig, stub, folder)
+}
+
+fn observed(workcell: &Workcell) -> usize {
+    let experiments = &workcell.campaigns[&CampaignName::new("c")].experiments;
+    experiments.iter().filter(|it| matches!(it.phase, eutectic_core::ExperimentPhase::Observed(_))).count()
+}
+
+/// The first event that says so.
+async fn said(rig: &Rig, like: impl Fn(&Event) -> Option<String>) -> String {
+    for _ in 0..1_500 {
+        let log = rig.handle().log(1, usize::MAX).await.unwrap().unwrap();
+        if let Some(words) = log.iter().find_map(|(_, recorded)| like(&recorded.event)) {
+            return words;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no event says so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_can_not_be_teaches_nothing_and_its_experiment_says_why() {
+    let lies = [
+        (Lie::OutOfRange, "is 1.5 1, and 0 to 1 is declared"),
+        (Lie::WrongUnit, "is in '%', and '1' is declared"),
+        (Lie::TooSoon, "ended 60.000 s before it began"),
+        (Lie::Incomplete, "has no 'y'"),
+    ];
+    for (lie, words) in lies {
+        let (rig, _, _folder) = told(lie).await;
+        let why = said(&rig, |event| match event {
+            Event::ExperimentFailed { failure, .. } => Some(failure.message.clone()),
+            _ => None,
+        });
+        let why = why.await;
+        assert!(why.contains(words), "{lie:?}: {why}");
+        assert_eq!(rig.handle().read(observed).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_driver_can_not_tell_of_an_operation_is_asked_a_person() {
+    let lies = [
+        (Lie::OtherArguments, "other arguments"),
+        (Lie::AnothersOperation, "answered about"),
+        (Lie::Huge, "too large"),
+    ];
+    for (lie, words) in lies {
+        let (rig, stub, _folder) = told(lie).await;
+        let why = said(&rig, |event| match event {
+            Event::InstrumentQuarantined { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        let why = why.await;
+        assert!(why.contains(words), "{lie:?}: {why}");
+        assert_eq!(rig.handle().read(observed).await.unwrap(), 0);
+        // The stub knows nothing of an operation that it has done, so that it may be asked to do it again; not without end.
+        assert!(stub.executed() <= 6, "{lie:?}: executed {} times", stub.executed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_answers_for_another_instrument_is_given_nothing() {
+    let (rig, stub, _folder) = told(Lie::AnothersName).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let described = |workcell: &Workcell| workcell.instruments.values().any(|it| it.description.is_some());
+    assert!(!rig.handle().read(described).await.unwrap());
+    assert_eq!(stub.executed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_floods_is_worked_with_all_the_same_and_nothing_of_it_is_kept() {
+    let (rig, _, _folder) = told(Lie::Flood).await;
+    assert!(until(&rig, |workcell| (observed(workcell) > 0).then_some(())).await.is_some());
+    let before = resident_kb();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let grown = resident_kb().saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB more after three seconds of it");
+    rig.add("another", 20, 1).await.unwrap();
+    let ended =
+        |workcell: &Workcell| (workcell.campaigns[&CampaignName::new("another")].operations >= 20).then_some(());
+    assert!(until(&rig, ended).await.is_some(), "the engine has no time for anything else");
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|it| it.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or_default()
+}
