@@ -3,7 +3,7 @@
 use crate::control::{ControlServer, Options};
 use crate::engine::perform::perform;
 use crate::engine::{Engine, Step, StepError};
-use crate::journal::{EmbeddedJournal, Journal, OpenError};
+use crate::journal::{EmbeddedJournal, Journal, OpenError, Results};
 use crate::lab::Keeper;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Host {
         let (changes, changed) = mpsc::unbounded_channel();
         let engine = Engine::start(step, changes).map_err(folder)?;
         let (labs, lab) = mpsc::channel(1);
-        tokio::spawn(perform(engine.handle(), changed, lab));
+        tokio::spawn(perform(engine.handle(), Results::of(&data.join("journal")), changed, lab));
         tokio::spawn(engine.handle().tick());
         let keeper = Arc::new(Keeper::new(&data, program, holder, engine.handle(), labs));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(folder)?;

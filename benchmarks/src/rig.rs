@@ -5,7 +5,7 @@ use crate::stub::CAPABILITY;
 use eutectic::engine::perform::{Lab, perform};
 use eutectic::engine::{Engine, Handle, Step};
 use eutectic::gateway::{AddressSource, Fleet, Member, Options};
-use eutectic::journal::EmbeddedJournal;
+use eutectic::journal::{EmbeddedJournal, Results};
 use eutectic_core::model::{
     Admission, Binding, Budget, CampaignSpec, Domain, Expr, Goal, Leaf, Level, Objective, Outcome, Parameter,
     PlannerSpec, StopRule, Unit,
@@ -43,12 +43,12 @@ impl Rig {
         let (changes, changed) = mpsc::unbounded_channel();
         let engine = Engine::start(step, changes)?;
         let (labs, lab) = mpsc::channel(1);
-        tokio::spawn(perform(engine.handle(), changed, lab));
+        tokio::spawn(perform(engine.handle(), Results::of(folder), changed, lab));
         tokio::spawn(engine.handle().tick());
         let lab = names(instruments).into_iter().map(|name| (name, None)).collect();
         engine.handle().report(Command::SetLab { instruments: lab }).await?;
         let source = AddressSource::Fixed(format!("http://{address}"));
-        let member = |instrument| Member { instrument, source: source.clone() };
+        let member = |instrument| Member { instrument, source: source.clone(), safe_when_alone: false };
         let members = names(instruments).into_iter().map(member).collect();
         let (fleet, reports) = Fleet::start(Options { holder: "benchmark".to_owned(), members, tls: None });
         labs.send(Lab { fleet, reports }).await?;

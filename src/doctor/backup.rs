@@ -2,7 +2,7 @@
 
 use super::{DoctorError, io, look, step, there};
 use crate::engine::Step;
-use crate::journal::{EmbeddedJournal, Verified};
+use crate::journal::{EmbeddedJournal, RESULTS, Verified};
 use eutectic_core::{Command, Request, Time};
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,26 @@ pub fn backup(journal: &Path, to: &Path) -> Result<Verified, DoctorError> {
         fs::copy(&path, &copy).map_err(io(&copy))?;
         fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(io(&copy))?;
     }
+    copy_results(journal, to)?;
     look(to, |_| ())
+}
+
+/// The large results, which the entries name by their hashes. Whatever an entry names was there before it.
+fn copy_results(from: &Path, to: &Path) -> Result<(), DoctorError> {
+    let (from, into) = (from.join(RESULTS), to.join(RESULTS));
+    if !from.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(&into).map_err(io(&into))?;
+    for item in fs::read_dir(&from).map_err(io(&from))? {
+        let path = item.map_err(io(&from))?.path();
+        if path.extension().is_none() {
+            let copy = into.join(path.file_name().unwrap_or_default());
+            fs::copy(&path, &copy).map_err(io(&copy))?;
+            fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(io(&copy))?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts a backup in the place of a journal. What stood there is set aside. Nothing is dispatched from it until a person has
@@ -62,6 +81,7 @@ pub fn restore(from: &Path, journal: &Path, now_ms: i64) -> Result<Verified, Doc
         fs::copy(&path, &copy).map_err(io(&copy))?;
         fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(io(&copy))?;
     }
+    copy_results(from, journal)?;
     let mut step = step(journal, "doctor restore")?;
     doubt(&mut step, Time(now_ms))?;
     step.close()?;

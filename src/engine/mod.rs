@@ -6,6 +6,7 @@
 
 mod clock;
 mod inbox;
+mod large;
 pub mod perform;
 mod performing;
 mod step;

@@ -2,8 +2,10 @@
 
 use super::clock::now;
 use super::inbox::Handle;
+use super::large::keep;
 use super::performing::Change;
 use crate::gateway::{Fleet, GatewayReport};
+use crate::journal::Results;
 use crate::planning::{self, PlanInput};
 use eutectic_core::{Command, Effect, EffectKey, PlanAnswer, PlanOrder};
 use std::collections::BTreeMap;
@@ -18,8 +20,13 @@ pub struct Lab {
     pub reports: mpsc::Receiver<GatewayReport>,
 }
 
-/// Performs until the engine has ended. Obligations towards instruments wait until a lab is given.
-pub async fn perform(engine: Handle, mut changes: mpsc::UnboundedReceiver<Change>, mut labs: mpsc::Receiver<Lab>) {
+/// Performs until the engine has ended; large results are kept in `results`. Obligations towards instruments wait until a lab is given.
+pub async fn perform(
+    engine: Handle,
+    results: Results,
+    mut changes: mpsc::UnboundedReceiver<Change>,
+    mut labs: mpsc::Receiver<Lab>,
+) {
     let mut performer = Performer {
         engine,
         fleet: None,
@@ -34,7 +41,7 @@ pub async fn perform(engine: Handle, mut changes: mpsc::UnboundedReceiver<Change
                 Some(change) => performer.change(change),
             },
             Some(lab) = labs.recv() => {
-                tokio::spawn(carry(performer.engine.clone(), lab.reports));
+                tokio::spawn(carry(performer.engine.clone(), results.clone(), lab.reports));
                 performer.equip(lab.fleet);
             }
         }
@@ -86,10 +93,10 @@ fn begin(fleet: &Fleet, effect: &Effect) {
     }
 }
 
-async fn carry(engine: Handle, mut reports: mpsc::Receiver<GatewayReport>) {
+async fn carry(engine: Handle, results: Results, mut reports: mpsc::Receiver<GatewayReport>) {
     while let Some(report) = reports.recv().await {
         // A verdict that it came too late is of no use to anybody.
-        if engine.post(report.into()).await.is_err() {
+        if engine.post(keep(&results, report).into()).await.is_err() {
             return;
         }
     }

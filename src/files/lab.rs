@@ -52,6 +52,8 @@ pub struct InstrumentSpec {
     pub name: InstrumentId,
     /// Where its driver is.
     pub source: DriverSource,
+    /// What it does aborts to its safe state when we are gone, instead of finishing.
+    pub safe_when_alone: bool,
     /// What may be done in a person's place.
     pub policy: Option<Policy>,
 }
@@ -80,6 +82,8 @@ pub enum DriverSource {
 /// What can be simulated by its own physics.
 pub const SIMULATED_KINDS: [&str; 7] =
     ["balance", "flow_reactor", "furnace", "hplc", "liquid_handler", "robot_arm", "spectrometer"];
+/// What an instrument does when it is alone, if it does not finish.
+const SAFE_STATE: &str = "safe_state";
 /// How the address of a driver begins that is spoken to by TLS.
 const HTTPS: &str = "https://";
 /// How the name of a description ends: `eutectic instrument describe` writes one.
@@ -103,7 +107,7 @@ impl LabSpec {
                 }
                 DriverSource::Simulated { .. } => spec.source.clone(),
             };
-            InstrumentSpec { name: spec.name.clone(), source, policy: spec.policy.clone() }
+            InstrumentSpec { source, ..spec.clone() }
         };
         let instruments = self.instruments.iter().map(&mut twin).collect();
         match lacking.is_empty() {
@@ -141,7 +145,7 @@ impl InstrumentSpec {
     #[must_use]
     pub fn at(name: &str, address: &str, twin: Option<String>) -> Self {
         let source = DriverSource::Address { address: address.to_owned(), twin };
-        Self { name: InstrumentId::new(name.to_owned()), source, policy: None }
+        Self { name: InstrumentId::new(name.to_owned()), source, safe_when_alone: false, policy: None }
     }
 
     /// As an entry of a lab file.
@@ -159,6 +163,9 @@ impl InstrumentSpec {
                 speed.iter().for_each(|speed| put("speed", format!("{speed:?}")));
                 fault.iter().for_each(|fault| put("fault", quoted(fault)));
             }
+        }
+        if self.safe_when_alone {
+            entry.push_str(&format!("when_alone = {SAFE_STATE:?}\n"));
         }
         self.policy.iter().for_each(|it| entry.push_str(&unattended::policy_toml(it)));
         entry
@@ -241,7 +248,7 @@ fn instrument(
     taken: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Option<InstrumentSpec> {
-    table.only(&["name", "address", "twin", "simulated", "speed", "fault", "unattended"], report);
+    table.only(&["name", "address", "twin", "simulated", "speed", "fault", "when_alone", "unattended"], report);
     let name = table.name("name = \"reactor\"", true, taken, report);
     let source = match (table.has("address"), table.has("simulated")) {
         (true, false) => real(folder, table, report)?,
@@ -259,7 +266,22 @@ fn instrument(
     };
     let policy = table.table("unattended", "an unattended policy", report);
     let policy = policy.and_then(|table| unattended::policy(&table, report));
-    Some(InstrumentSpec { name: InstrumentId::new(name?), source, policy })
+    let safe_when_alone = when_alone(table, report);
+    Some(InstrumentSpec { name: InstrumentId::new(name?), source, safe_when_alone, policy })
+}
+
+/// What becomes of an operation when nobody renews the instrument's lease: `true`, its safe state.
+fn when_alone(table: &Table<'_>, report: &mut Report) -> bool {
+    match table.text("when_alone", report) {
+        None => false,
+        Some(given) if given.value == "finish" => false,
+        Some(given) if given.value == SAFE_STATE => true,
+        Some(given) => {
+            let message = format!("'{}' is nothing that an instrument does when it is alone", shortened(given.value));
+            report.error(Some(given.span), message, "finish (as without this line), or safe_state");
+            false
+        }
+    }
 }
 
 fn real(folder: &Path, table: &Table<'_>, report: &mut Report) -> Option<DriverSource> {

@@ -65,10 +65,10 @@ impl Fleet {
         let (reports, heard) = mpsc::channel(REPORTS_WAITING);
         let view = Arc::new(Mutex::new(View::default()));
         let mut members = BTreeMap::new();
-        for Member { instrument, source } in options.members {
+        for Member { instrument, source, safe_when_alone } in options.members {
             let (orders, ordered) = mpsc::unbounded_channel();
             let actor = Actor {
-                session: Session::new(instrument.clone(), options.holder.clone()),
+                session: Session::new(instrument.clone(), options.holder.clone()).safe_when_alone(safe_when_alone),
                 instrument: instrument.clone(),
                 source: source.clone(),
                 tls: options.tls.clone(),

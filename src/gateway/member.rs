@@ -17,6 +17,8 @@ pub struct Member {
     pub instrument: InstrumentId,
     /// Where its driver listens.
     pub source: AddressSource,
+    /// What it does aborts to its safe state when nobody has renewed its lease, instead of finishing.
+    pub safe_when_alone: bool,
 }
 
 /// Where a driver's address is to be had.

@@ -79,6 +79,7 @@ struct Hearing {
 pub struct Session {
     instrument: InstrumentId,
     holder: String,
+    safe_when_alone: bool,
     /// The epoch for which the instrument is to be held.
     epoch: Option<u64>,
     held: Option<Held>,
@@ -102,6 +103,7 @@ impl Session {
         Self {
             instrument,
             holder,
+            safe_when_alone: false,
             epoch: None,
             held: None,
             known: None,
@@ -115,6 +117,12 @@ impl Session {
             problem: None,
             hearing: Hearing::default(),
         }
+    }
+
+    /// What the instrument does is to abort to its safe state when nobody renews its lease.
+    #[must_use]
+    pub fn safe_when_alone(self, safe_when_alone: bool) -> Self {
+        Self { safe_when_alone, ..self }
     }
 
     /// The instrument is to be held for this epoch. `known` is the newest lease that the log remembers.
@@ -225,8 +233,13 @@ impl Session {
     }
 
     fn call(&mut self, mut call: Call) -> Action {
-        if let (Call::Execute(request), Some(manifest)) = (&mut call, &self.manifest) {
-            convert::fit(&mut request.arguments, manifest, &request.capability);
+        if let Call::Execute(request) = &mut call {
+            if self.safe_when_alone {
+                request.lease_loss_policy = wire::execute_request::LeaseLossPolicy::SafeState.into();
+            }
+            if let Some(manifest) = &self.manifest {
+                convert::fit(&mut request.arguments, manifest, &request.capability);
+            }
         }
         self.last_call += 1;
         let call = Box::new(call);

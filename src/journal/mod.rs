@@ -24,6 +24,7 @@ mod memory;
 mod open;
 mod reader;
 mod recover;
+mod results;
 mod segment;
 mod verify;
 
@@ -45,6 +46,7 @@ mod testing;
 pub use embedded::EmbeddedJournal;
 pub use memory::{AppendFault, MemoryJournal};
 pub use open::{OpenError, Opened, Options};
+pub use results::{RESULTS, Results};
 pub use verify::{Broken, Verified, verify};
 
 /// The log's folder in a journal's.

@@ -135,6 +135,7 @@ impl Keeper {
                 DriverSource::Address { address, .. } => AddressSource::Fixed(address.clone()),
                 DriverSource::Simulated { .. } => AddressSource::File(self.simulated.address_file(&it.name)),
             },
+            safe_when_alone: it.safe_when_alone,
         };
         Ok(Fleet::start(crate::gateway::Options {
             holder: self.holder.clone(),

@@ -110,3 +110,23 @@ fn a_driver_that_is_stopped_holds_up_nobody_else_and_is_heard_again() {
     let log = bench.log();
     assert_eq!(events(&log, "operation_dispatched").count(), bench.starts());
 }
+
+#[test]
+fn an_instrument_that_must_not_go_on_alone_comes_to_its_safe_state_when_we_are_gone() {
+    let bench = Bench::new();
+    // Half a minute of one operation: longer than a lease.
+    let file = bench.snar_with(2, 1, "when_alone = \"safe_state\"").display().to_string();
+    let lab = std::fs::read_to_string(bench.path("lab.toml")).unwrap().replacen("20000.0", "5.0", 1);
+    bench.write("lab.toml", &lab);
+    let running = bench.start(&["--json", "run", &file]);
+    bench.until_event("an operation runs", |event| event["type"] == "operation_started");
+    running.kill();
+    std::thread::sleep(std::time::Duration::from_secs(17));
+    // The activity of the simulated hardware ends with its safe state.
+    let activity = bench.path("data/lab/world").join("reactor.activity");
+    assert!(!activity.exists(), "it still moves");
+    let running = bench.start(&["--json", "run", &file]);
+    let ended = bench.until_event("how it ended", |event| event["type"] == "operation_ended");
+    assert_eq!(ended["ended"]["fault"]["reason"], "LEASE_LOST", "{ended}");
+    running.kill();
+}

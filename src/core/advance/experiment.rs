@@ -10,6 +10,9 @@ use crate::time::Time;
 /// Operations for one step, when each failed without harm and asked to be tried again.
 pub(crate) const MAX_ATTEMPTS: u32 = 3;
 
+/// New experiments at the same point, when each gave no usable result.
+const MAX_REPLICATES: u32 = 2;
+
 /// What follows for one experiment that runs.
 pub(super) fn next(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, now: Time) -> Vec<Event> {
     if let Phase::Aborting { by } = &campaign.phase {
@@ -21,13 +24,13 @@ pub(super) fn next(workcell: &Workcell, campaign: &Campaign, experiment: &Experi
     }
     let steps = &experiment.steps;
     if steps.values().all(|step| matches!(step.phase, StepPhase::Succeeded(_))) {
-        return vec![complete(campaign, experiment)];
+        return complete(campaign, experiment);
     }
     for step in &campaign.spec.steps {
         let state = steps.get(&step.name).cloned().unwrap_or_default();
         let due = match state.phase {
             StepPhase::Pending => true,
-            StepPhase::Failed { ref fault, sample } => again(fault, sample, state.attempts),
+            StepPhase::Failed { ref fault, sample } => again(fault, sample, &state),
             StepPhase::Unknown(_) | StepPhase::Buried => true,
             StepPhase::Open(_) | StepPhase::Succeeded(_) | StepPhase::Aborted | StepPhase::Asked(_) => false,
         };
@@ -50,9 +53,12 @@ fn open(experiment: &Experiment) -> bool {
     experiment.steps.values().any(|step| matches!(step.phase, StepPhase::Open(_)))
 }
 
-/// Whether a failed step gets a new attempt: only where the failure did nothing to the sample and asks for it.
-fn again(fault: &Fault, sample: SampleEffect, attempts: u32) -> bool {
-    fault.retry && sample == SampleEffect::None && attempts < MAX_ATTEMPTS
+/// Whether a failed step gets a new attempt: where the failure did nothing to the sample and asks for it, or where a
+/// measurement that may be done again gave no usable result.
+fn again(fault: &Fault, sample: SampleEffect, state: &StepState) -> bool {
+    let harmless = fault.retry && sample == SampleEffect::None;
+    let measured = fault.category == FaultCategory::Measurement && state.repeatable;
+    (harmless || measured) && state.attempts < MAX_ATTEMPTS
 }
 
 /// Why the experiment can't go on, if it can't.
@@ -65,7 +71,7 @@ fn verdict(campaign: &Campaign, experiment: &Experiment) -> Option<Failure> {
             | StepPhase::Succeeded(_)
             | StepPhase::Asked(_)
             | StepPhase::Buried => None,
-            StepPhase::Failed { fault, sample } if again(fault, *sample, state.attempts) => None,
+            StepPhase::Failed { fault, sample } if again(fault, *sample, state) => None,
             StepPhase::Failed { fault, .. } => Some(Failure {
                 kind: match fault.category {
                     FaultCategory::Process => FailureKind::Recipe,
@@ -91,7 +97,14 @@ fn unknown(step: &Step, state: &StepState, reason: &str) -> Option<Failure> {
 }
 
 fn fail(campaign: &Campaign, experiment: &Experiment, failure: Failure) -> Vec<Event> {
-    let again = failure.kind == FailureKind::Equipment && campaign.phase == Phase::Running;
+    let again = campaign.phase == Phase::Running
+        && match failure.kind {
+            FailureKind::Equipment => true,
+            FailureKind::Measurement => {
+                replicates(campaign, experiment) < MAX_REPLICATES && campaign.used < campaign.spec.budget.experiments
+            }
+            FailureKind::Recipe | FailureKind::Unknown | FailureKind::Cancelled => false,
+        };
     let name = &campaign.spec.name;
     let mut events = vec![Event::ExperimentFailed { campaign: name.clone(), experiment: experiment.number, failure }];
     if again {
@@ -105,6 +118,16 @@ fn fail(campaign: &Campaign, experiment: &Experiment, failure: Failure) -> Vec<E
         });
     }
     events
+}
+
+/// How often this point was tried again already.
+fn replicates(campaign: &Campaign, experiment: &Experiment) -> u32 {
+    let before = |it: &&Experiment| match it.origin {
+        Origin::Again(of) => campaign.experiment(of),
+        Origin::Proposed(_) | Origin::Own => None,
+    };
+    let tries = std::iter::successors(Some(experiment), before).skip(1);
+    tries.take(MAX_REPLICATES as usize).fold(0, |count, _| count + 1)
 }
 
 fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, by: &str) -> Vec<Event> {
@@ -134,7 +157,7 @@ fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, b
 }
 
 /// Every step has succeeded: the derived outcomes, or why there are none.
-fn complete(campaign: &Campaign, experiment: &Experiment) -> Event {
+fn complete(campaign: &Campaign, experiment: &Experiment) -> Vec<Event> {
     let name = campaign.spec.name.clone();
     let outputs = |step: &str, output: &str| match &experiment.steps.get(&StepName::new(step))?.phase {
         StepPhase::Succeeded(outputs) => outputs.get(output).and_then(Value::datum),
@@ -147,11 +170,9 @@ fn complete(campaign: &Campaign, experiment: &Experiment) -> Event {
         | StepPhase::Buried => None,
     };
     match campaign.spec.derive(&experiment.setting, &outputs) {
-        Ok(observation) => Event::ObservationRecorded { campaign: name, experiment: experiment.number, observation },
-        Err(message) => Event::ExperimentFailed {
-            campaign: name,
-            experiment: experiment.number,
-            failure: Failure { kind: FailureKind::Measurement, message },
-        },
+        Ok(observation) => {
+            vec![Event::ObservationRecorded { campaign: name, experiment: experiment.number, observation }]
+        }
+        Err(message) => fail(campaign, experiment, Failure { kind: FailureKind::Measurement, message }),
     }
 }

@@ -1,7 +1,7 @@
 //! What each verb does in each phase, in words; and the way of one experiment.
 
 use crate::support::{add, ask, lease, outputs, setting, spec, tell, workcell};
-use eutectic_core::model::{FailureKind, SampleEffect};
+use eutectic_core::model::{FailureKind, Origin, RepeatEffect, SampleEffect};
 use eutectic_core::{
     CampaignName, Command, Effect, EffectKey, Ended, ExperimentPhase, Fault, FaultCategory, Report, Workcell,
 };
@@ -125,6 +125,38 @@ fn a_failure_without_consequences_is_tried_again_and_any_other_is_not() {
     });
     let ExperimentPhase::Failed(failure) = experiment(&workcell, 1) else { panic!("not failed") };
     assert_eq!(failure.kind, FailureKind::Recipe);
+}
+
+#[test]
+fn a_measurement_without_usable_result_is_done_again_or_else_its_point_and_not_for_ever() {
+    let mut workcell = running(1);
+    let unusable = || Ended::Failed { fault: fault(FaultCategory::Measurement, false), sample: SampleEffect::None };
+    let mut tried = Vec::new();
+    // What is done once can't be measured again: its point is tried anew, twice.
+    for _ in 0..3 {
+        succeed(&mut workcell);
+        assert_eq!(open(&workcell).remove(0).1, "read");
+        end(&mut workcell, |_| unusable());
+        tried.push(workcell.campaigns[&CampaignName::new("c")].experiments.last().unwrap().origin.clone());
+        // The second own point comes between.
+        if tried.len() == 1 {
+            succeed(&mut workcell);
+            succeed(&mut workcell);
+        }
+    }
+    assert_eq!(tried, [Origin::Again(1), Origin::Again(3), Origin::Again(3)], "the third failure is not tried again");
+    assert!(matches!(experiment(&workcell, 4), ExperimentPhase::Failed(it) if it.kind == FailureKind::Measurement));
+
+    // Where again is harmless the same sample is measured again.
+    let mut workcell = running(1);
+    let mut able = crate::support::description("reader.read", 1);
+    able.capabilities.values_mut().for_each(|it| it.effect = RepeatEffect::Repeatable);
+    tell(&mut workcell, 3, Command::DescribeInstrument { instrument: "reader".into(), description: able });
+    succeed(&mut workcell);
+    end(&mut workcell, |_| unusable());
+    assert_eq!(open(&workcell).remove(0).1, "read");
+    succeed(&mut workcell);
+    assert!(matches!(experiment(&workcell, 1), ExperimentPhase::Observed(_)));
 }
 
 #[test]
