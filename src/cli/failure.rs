@@ -8,12 +8,19 @@ use std::process::ExitCode;
 pub struct Failure {
     message: String,
     help: String,
+    gone: bool,
 }
 
 impl Failure {
     /// A failure with help; empty where there is none.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into() }
+        Self { message: message.into(), help: help.into(), gone: false }
+    }
+
+    /// Whether the process that owned the folder has gone: whoever asks again becomes its owner, or finds another.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Diagnostics as they are shown already.
@@ -49,10 +56,11 @@ impl From<tonic::Status> for Failure {
         // Our service speaks in whole sentences with help; anything else is the way to it.
         let lost = [tonic::Code::Unavailable, tonic::Code::Unknown, tonic::Code::Cancelled];
         if lost.contains(&status.code()) && help.is_empty() {
-            return Self::new(
+            let gone = Self::new(
                 format!("the process that owns the data folder has gone: {message}"),
                 "run the same again: it goes on where it was",
             );
+            return Self { gone: true, ..gone };
         }
         Self::new(message, help)
     }

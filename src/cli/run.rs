@@ -14,6 +14,9 @@ const REHEARSALS: &str = "rehearsals";
 /// How often an owner looks whether somebody else's campaign still runs in its folder.
 const OTHERS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often another owner of the folder may go while a campaign runs in it, before this process gives up.
+const HANDOVERS: u32 = 10;
+
 pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<ExitCode, Failure> {
     if arguments.simulate {
         return rehearse(global, arguments).await;
@@ -23,7 +26,15 @@ pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<Exit
         return check::check(global, CheckArguments { file, lab, offline: false }).await;
     }
     let mut connection = Connection::open(global).await?;
-    let outcome = campaign(global, &arguments, &mut connection).await;
+    let mut outcome = campaign(global, &arguments, &mut connection).await;
+    for _ in 0..HANDOVERS {
+        // The owner was a verb that only looked, or has died: the same again goes on where it was.
+        if connection.hosts() || outcome.as_ref().err().is_none_or(|it| !it.is_gone()) {
+            break;
+        }
+        connection = Connection::open(global).await?;
+        outcome = campaign(global, &arguments, &mut connection).await;
+    }
     let outcome = match outcome {
         Ok(()) if connection.hosts() => others(&mut connection.client).await,
         outcome => outcome,

@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 /// Seconds of the simulated instruments in one of ours: a campaign takes a few seconds.
 const SPEED: f64 = 20_000.0;
 
+/// How long a test waits for something that has to come.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 /// The folder in which failpoints are armed.
 const FAILPOINTS: &str = "failpoints";
 
@@ -184,6 +186,24 @@ impl Bench {
             .sum()
     }
 
+    /// Serves a simulated instrument that a lab file only knows by its address, at the same bench as all the others.
+    pub(super) fn serve(&self, name: &str, kind: &str, speed: &str) -> String {
+        let folder = self.path("data/lab");
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        std::fs::create_dir_all(folder.join("world")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
+        command.args(["driver", "simulated", "--kind", kind, "--instrument", name, "--listen", "127.0.0.1:0"]);
+        command.arg("--folder").arg(folder.join(name)).arg("--world").arg(folder.join("world"));
+        command.arg("--address-file").arg(folder.join(format!("{name}.address"))).args(["--speed", speed]);
+        let mut driver = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // It is killed with the bench; until then somebody has to wait for it.
+        std::thread::spawn(move || driver.wait());
+        self.until("a driver that serves", |it| {
+            let text = std::fs::read_to_string(it.path("data/lab").join(format!("{name}.address"))).ok()?;
+            text.lines().next().map(ToOwned::to_owned)
+        })
+    }
+
     /// The process of a simulated driver.
     pub(super) fn driver(&self, name: &str) -> Option<u32> {
         let text = std::fs::read_to_string(self.path("data/lab").join(format!("{name}.address"))).ok()?;
@@ -196,9 +216,10 @@ impl Bench {
         assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
-    /// Waits until the campaign's owner says so; a minute and a half at most.
+    /// Waits until it is so; [`PATIENCE`] at most.
     pub(super) fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
-        for _ in 0..900 {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < PATIENCE {
             if let Some(found) = look(self) {
                 return found;
             }

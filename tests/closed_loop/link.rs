@@ -13,6 +13,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Link {
     pub(super) address: String,
     dead: Arc<AtomicBool>,
+    lines: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Link {
@@ -21,17 +22,27 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let dead = Arc::new(AtomicBool::new(false));
-        let dies = Arc::clone(&dead);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (dies, kept) = (Arc::clone(&dead), Arc::clone(&lines));
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 let Ok(far) = TcpStream::connect(&target) else { continue };
+                kept.lock().unwrap().push(near.try_clone().unwrap());
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to, dead) = (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(&dies));
                     std::thread::spawn(move || pass(from, to, &dead));
                 }
             }
         });
-        Self { address, dead }
+        Self { address, dead, lines }
+    }
+
+    /// Cuts every line there is; new ones come about.
+    pub(super) fn cut(&self) {
+        for line in self.lines.lock().unwrap().drain(..) {
+            // It may have been cut already.
+            let _ = line.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     pub(super) fn set_dead(&self, dead: bool) {

@@ -15,5 +15,6 @@ mod link;
 mod night;
 mod raw;
 mod run;
+mod storm;
 mod verbs;
 mod windows;

@@ -3,24 +3,11 @@
 
 use crate::bench::{Bench, events, root};
 use crate::link::Link;
-use std::process::{Command, Stdio};
 
 const POLICY: &str =
     "[instrument.unattended]\nrecover = [\"flow_reactor.flush\", \"flow_reactor.self_test\"]\nat_most = 6\n";
 /// Seconds of the instruments in one of ours.
 const SPEED: &str = "400.0";
-
-/// A simulated HPLC that the lab file only knows by its address, at the same bench as all the others.
-fn hplc(bench: &Bench) -> std::process::Child {
-    let folder = bench.path("data/lab");
-    std::fs::create_dir_all(folder.join("hplc-2")).unwrap();
-    std::fs::create_dir_all(folder.join("world")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eutectic"));
-    command.args(["driver", "simulated", "--kind", "hplc", "--instrument", "hplc-2", "--listen", "127.0.0.1:0"]);
-    command.arg("--folder").arg(folder.join("hplc-2")).arg("--world").arg(folder.join("world"));
-    command.arg("--address-file").arg(folder.join("hplc-2.address")).args(["--speed", SPEED]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
 
 fn campaign(bench: &Bench, link: &str) -> String {
     let simulated = |name: &str, kind: &str, more: &str| {
@@ -45,10 +32,7 @@ fn campaign(bench: &Bench, link: &str) -> String {
 #[test]
 fn a_night_without_people_loses_samples_and_nothing_else() {
     let bench = Bench::new();
-    let mut driver = hplc(&bench);
-    let address = bench.until("the second HPLC", |it| {
-        std::fs::read_to_string(it.path("data/lab/hplc-2.address")).ok()?.lines().next().map(ToOwned::to_owned)
-    });
+    let address = bench.serve("hplc-2", "hplc", SPEED);
     let link = Link::before(&address);
     let file = campaign(&bench, &link.address);
     let running = bench.start(&["--json", "run", &file]);
@@ -93,6 +77,4 @@ fn a_night_without_people_loses_samples_and_nothing_else() {
     // What was refused because it was clogged never began; everything else began once.
     let untouched = events(&log, "operation_ended").filter(|it| it["ended"]["sample"] == "none").count();
     assert_eq!(events(&log, "operation_dispatched").count() - untouched, bench.starts());
-    driver.kill().unwrap();
-    driver.wait().unwrap();
 }
