@@ -58,7 +58,7 @@ pub(crate) fn fill(folder: &Path, events: u64) -> Result<(), Fault> {
 fn work(step: &mut Step) -> Result<(), Fault> {
     loop {
         let open: Vec<_> = step.workcell().operations.keys().cloned().collect();
-        let one = Value::Quantity(Quantity { value: 1.0, unit: "1".to_owned(), sd: None });
+        let one = Value::Quantity(Quantity { value: 1.0, unit: "1".to_owned(), sd: None, limit: None });
         let ended = Ended::Succeeded { outputs: [("y".to_owned(), one)].into() };
         let report = |operation, report| Request { id: None, command: Command::ReportOperation { operation, report } };
         let mut requests: Vec<_> = open.iter().map(|id| report(id.clone(), Report::Started)).collect();

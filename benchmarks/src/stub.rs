@@ -27,6 +27,10 @@ pub enum Lie {
     WrongUnit,
     /// It ended before it began.
     TooSoon,
+    /// No lie: a reading that the driver itself calls bad.
+    Bad,
+    /// No lie either: nothing was there to be detected.
+    BelowLimit,
     /// A result without what it declares.
     Incomplete,
     /// It tells of another operation than the one it was asked about.
@@ -90,7 +94,17 @@ impl Stub {
             ..wire::Quantity::default()
         };
         let value = Some(wire::Value { kind: Some(wire::value::Kind::Quantity(quantity)) });
-        let measurement = wire::Measurement { output: "y".to_owned(), value, ..wire::Measurement::default() };
+        let quality = match self.lie {
+            Some(Lie::Bad) => wire::measurement::Quality::Bad,
+            Some(Lie::BelowLimit) => wire::measurement::Quality::BelowLimit,
+            _ => wire::measurement::Quality::Good,
+        };
+        let measurement = wire::Measurement {
+            output: "y".to_owned(),
+            value,
+            quality: quality.into(),
+            ..wire::Measurement::default()
+        };
         let measurements = match self.lie {
             Some(Lie::Incomplete) => Vec::new(),
             Some(Lie::Huge) => vec![measurement; HUGE],

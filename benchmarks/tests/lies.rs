@@ -53,6 +53,7 @@ async fn a_result_that_can_not_be_teaches_nothing_and_its_experiment_says_why() 
         (Lie::WrongUnit, "is in '%', and '1' is declared"),
         (Lie::TooSoon, "ended 60.000 s before it began"),
         (Lie::Incomplete, "has no 'y'"),
+        (Lie::Bad, "calls its output 'y' bad"),
     ];
     for (lie, words) in lies {
         let (rig, _, _folder) = told(lie).await;
@@ -64,6 +65,19 @@ async fn a_result_that_can_not_be_teaches_nothing_and_its_experiment_says_why() 
         assert!(why.contains(words), "{lie:?}: {why}");
         assert_eq!(rig.handle().read(observed).await.unwrap(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_below_the_limit_of_detection_is_kept_as_a_limit() {
+    let (rig, _, _folder) = told(Lie::BelowLimit).await;
+    let limit = said(&rig, |event| match event {
+        Event::ObservationRecorded { observation, .. } => Some(format!("{:?}", observation.outcomes["y"].limit)),
+        _ => None,
+    });
+    assert_eq!(limit.await, "Some(Below)");
+    // No gain: the truth falls short of it.
+    let best = rig.handle().read(|workcell| workcell.campaigns[&CampaignName::new("c")].best).await.unwrap();
+    assert_eq!(best, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,9 @@ pub(super) fn outcomes(outcomes: &[wire::Outcome]) -> Value {
         if it.has_sd {
             map.insert(format!("{}_sd", it.name), json!(it.sd));
         }
+        if !it.limit.is_empty() {
+            map.insert(format!("{}_limit", it.name), json!(it.limit));
+        }
     }
     Value::Object(map)
 }

@@ -1,6 +1,6 @@
 //! A campaign as it goes on: a table that grows by a line an experiment, and bars for what runs.
 
-use super::output::{bold, line, lively, measured, note, number, percent, width};
+use super::output::{bold, line, lively, measured, note, number, percent, reading, width};
 use super::{Failure, json};
 use eutectic_proto::control::v1 as wire;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -102,7 +102,7 @@ impl Live {
         };
         let outcome = |column: &wire::Column| {
             let outcome = it.outcomes.iter().find(|outcome| outcome.name == column.name);
-            let text = outcome.map_or_else(|| "-".to_owned(), |it| measured(it.value, it.has_sd.then_some(it.sd)));
+            let text = outcome.map_or_else(|| "-".to_owned(), reading);
             format!("{text:>0$}", outcome_column(&column.name))
         };
         let cells: Vec<_> = self.parameters.iter().map(level).chain(self.outcomes.iter().map(outcome)).collect();

@@ -70,6 +70,16 @@ pub(super) fn measured(value: f64, sd: Option<f64>) -> String {
     }
 }
 
+/// A reading, or the limit beyond which it lies.
+pub(super) fn reading(it: &eutectic_proto::control::v1::Outcome) -> String {
+    let value = measured(it.value, it.has_sd.then_some(it.sd));
+    match it.limit.as_str() {
+        "below" => format!("< {value}"),
+        "above" => format!("> {value}"),
+        _ => value,
+    }
+}
+
 /// A share of one, in percent.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)

@@ -2,7 +2,7 @@
 
 use super::arguments::CampaignArguments;
 use super::connect::Connection;
-use super::output::{bold, line, measured, number, percent};
+use super::output::{bold, line, measured, number, percent, reading};
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ fn answer(result: &wire::Result, best: &wire::Experiment, ended: bool) {
         line(&format!("  {:<24} {text}", level.parameter));
     }
     for outcome in &best.outcomes {
-        let read = measured(outcome.value, outcome.has_sd.then_some(outcome.sd));
+        let read = reading(outcome);
         let believed = result.estimates.iter().find(|it| it.name == outcome.name);
         let believed = believed.map_or_else(String::new, |it| format!("  model: {}", measured(it.mean, Some(it.sd))));
         let truth = result.true_best.iter().find(|it| it.name == outcome.name && result.has_truth);

@@ -3,7 +3,7 @@
 use super::view;
 use crate::engine::now;
 use crate::lab::Keeper;
-use eutectic_core::model::{Answer, CampaignSpec, Datum, Observation, Setting, Value};
+use eutectic_core::model::{Answer, CampaignSpec, Observation, Setting, Value};
 use eutectic_core::{Campaign, ExperimentPhase, InstrumentId, OperationId, Phase, StepName, Workcell};
 use eutectic_proto::control::v1 as wire;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub(super) async fn with_truth(mut found: Found, keeper: &Keeper) -> wire::Resul
     {
         let outcome = |it: &eutectic_core::model::Outcome| {
             let value = truth.outcomes.get(&it.name)?.value;
-            Some(wire::Outcome { name: it.name.clone(), value, has_sd: false, sd: 0.0 })
+            Some(wire::Outcome { name: it.name.clone(), value, ..wire::Outcome::default() })
         };
         found.result.true_best = best.spec.outcomes.iter().filter_map(outcome).collect();
         found.result.true_feasible = best.spec.feasible(&truth);
@@ -85,6 +85,6 @@ async fn truth(best: &Best, keeper: &Keeper) -> Option<Observation> {
             known.insert(step.as_str(), outputs);
         }
     }
-    let outputs = |step: &str, output: &str| -> Option<Datum> { known.get(step)?.get(output)?.datum() };
+    let outputs = |step: &str, output: &str| known.get(step)?.get(output)?.reading();
     best.spec.derive(&best.setting, &outputs).ok()
 }

@@ -114,7 +114,7 @@ fn row(
             read.setting.insert(column.clone(), level);
         } else if spec.outcome(column).is_some() {
             let value = number(cell, column, line)?;
-            read.observation.outcomes.insert(column.clone(), Measured { value, sd: None });
+            read.observation.outcomes.insert(column.clone(), Measured::new(value, None));
         } else if let Some(outcome) = column.strip_suffix(SD) {
             uncertainties.push((outcome, number(cell, column, line)?));
         } else if column == EXPERIMENT {

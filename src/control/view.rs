@@ -136,8 +136,19 @@ fn level(name: &str, level: &CoreLevel) -> wire::Level {
 /// In the order of the campaign's outcomes.
 pub(super) fn outcomes(campaign: &Campaign, observation: &Observation) -> Vec<wire::Outcome> {
     let one = |it: &core::model::Outcome| {
-        let Measured { value, sd } = observation.outcomes.get(&it.name)?;
-        Some(wire::Outcome { name: it.name.clone(), value: *value, has_sd: sd.is_some(), sd: sd.unwrap_or_default() })
+        let Measured { value, sd, limit } = observation.outcomes.get(&it.name)?;
+        let limit = match limit {
+            None => "",
+            Some(core::model::Limit::Below) => "below",
+            Some(core::model::Limit::Above) => "above",
+        };
+        Some(wire::Outcome {
+            name: it.name.clone(),
+            value: *value,
+            has_sd: sd.is_some(),
+            sd: sd.unwrap_or_default(),
+            limit: limit.to_owned(),
+        })
     };
     campaign.spec.outcomes.iter().filter_map(one).collect()
 }

@@ -1,6 +1,6 @@
 //! What a single observation is worth, by its readings alone.
 
-use crate::model::{CampaignSpec, Datum, Goal, Leaf, Observation};
+use crate::model::{CampaignSpec, Datum, Goal, Leaf, Limit, Observation};
 
 /// What an observation gains over the best before it.
 pub(crate) struct Gained {
@@ -16,7 +16,12 @@ impl CampaignSpec {
         let nothing = Gained { better: None, enough: false };
         let [objective] = self.objectives.as_slice() else { return nothing };
         let Some(measured) = observation.outcomes.get(&objective.outcome) else { return nothing };
-        if !self.feasible(observation) {
+        // A limit that the truth may fall short of is no gain.
+        let worse = match objective.goal {
+            Goal::Maximize => Limit::Below,
+            Goal::Minimize => Limit::Above,
+        };
+        if !self.feasible(observation) || measured.limit == Some(worse) {
             return nothing;
         }
         let sign = if objective.goal == Goal::Maximize { 1.0 } else { -1.0 };

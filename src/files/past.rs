@@ -133,7 +133,7 @@ impl Reading<'_> {
             match column.strip_suffix(SD) {
                 Some(outcome) => uncertainties.push((outcome, value)),
                 None => {
-                    outcomes.insert(column.clone(), Measured { value, sd: None });
+                    outcomes.insert(column.clone(), Measured::new(value, None));
                 }
             }
         }

@@ -86,7 +86,12 @@ fn binding(key: &str, value: &Spanned<DeValue<'_>>, names: &Names, report: &mut 
         }
         DeValue::Float(_) => {
             let value = number(value, key, report)?.value;
-            return Some(Binding::Literal(Value::Quantity(Quantity { value, unit: "1".to_owned(), sd: None })));
+            return Some(Binding::Literal(Value::Quantity(Quantity {
+                value,
+                unit: "1".to_owned(),
+                sd: None,
+                limit: None,
+            })));
         }
         DeValue::String(text) => text.as_ref(),
         other @ (DeValue::Array(_) | DeValue::Table(_) | DeValue::Datetime(_)) => {
@@ -124,7 +129,7 @@ fn literal(text: &str) -> Value {
         && value.is_finite()
         && let Ok(unit) = units::parse(unit)
     {
-        return Value::Quantity(Quantity { value, unit: unit.ucum, sd: None });
+        return Value::Quantity(Quantity { value, unit: unit.ucum, sd: None, limit: None });
     }
     Value::Choice(text.to_owned())
 }

@@ -3,7 +3,7 @@
 use super::plausible;
 use crate::units;
 use eutectic_core::model::{
-    Artifact, CapabilityDescription, Column, InstrumentDescription, Quantity, RepeatEffect, SampleEffect, Value,
+    Artifact, CapabilityDescription, Column, InstrumentDescription, Limit, Quantity, RepeatEffect, SampleEffect, Value,
 };
 use eutectic_core::{Dispatch, Ended, Fault, FaultCategory};
 use eutectic_failpoints::mutant;
@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use wire::capability::Effect;
 use wire::fault::{Category, Retry};
 use wire::field_spec::Domain;
+use wire::measurement::Quality;
 use wire::operation::State;
 use wire::value::Kind;
 
@@ -101,11 +102,23 @@ fn succeeded(operation: &wire::Operation, manifest: Option<&wire::Instrument>) -
 pub(super) fn outputs(measurements: &[wire::Measurement]) -> Result<BTreeMap<String, Value>, String> {
     let mut outputs = BTreeMap::new();
     for measurement in measurements {
-        let value = measurement
+        let mut value = measurement
             .value
             .as_ref()
             .and_then(value)
             .ok_or_else(|| format!("the driver's output '{}' has no usable value", measurement.output))?;
+        let limit = match measurement.quality() {
+            Quality::Bad => {
+                let (output, note) = (&measurement.output, &measurement.quality_note);
+                return Err(format!("the driver itself calls its output '{output}' bad: {note}"));
+            }
+            Quality::BelowLimit => Some(Limit::Below),
+            Quality::AboveLimit => Some(Limit::Above),
+            Quality::Unspecified | Quality::Good | Quality::Suspect => None,
+        };
+        if let Value::Quantity(quantity) = &mut value {
+            quantity.limit = limit;
+        }
         outputs.entry(measurement.output.clone()).or_insert(value);
     }
     Ok(outputs)
@@ -261,6 +274,7 @@ fn value(value: &wire::Value) -> Option<Value> {
             value: it.value,
             unit: it.unit.clone(),
             sd: Some(it.standard_uncertainty).filter(|sd| sd.is_finite() && *sd > 0.0),
+            limit: None,
         }),
         Kind::Quantity(_) => return None,
         Kind::Integer(it) => Value::Integer(*it),

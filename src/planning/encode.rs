@@ -27,15 +27,16 @@ pub(super) struct Encoded {
 pub(super) fn encode(campaign: &Campaign, order: &PlanOrder, memo: Memo) -> Encoded {
     let spec = &campaign.spec;
     let parameters: Arc<[Parameter]> = spec.parameters.clone().into();
+    let spreads = spreads(campaign);
     let mut rows = Vec::new();
     let mut numbers = Vec::new();
     for past in &campaign.past {
-        rows.push(Row { point: point(&parameters, &past.setting), outcome: observed(spec, &past.outcomes) });
+        rows.push(Row { point: point(&parameters, &past.setting), outcome: observed(spec, &past.outcomes, &spreads) });
         numbers.push(None);
     }
     for experiment in campaign.experiments.iter().take(order.through as usize) {
         let pending = order.pending.contains(&experiment.number);
-        if let Some(outcome) = outcome(spec, experiment, pending) {
+        if let Some(outcome) = outcome(spec, experiment, pending, &spreads) {
             rows.push(Row { point: point(&parameters, &experiment.setting), outcome });
             numbers.push(Some(experiment.number));
         }
@@ -122,13 +123,41 @@ fn level(domain: &Domain, value: f64) -> Level {
     }
 }
 
-fn outcome(spec: &CampaignSpec, experiment: &Experiment, pending: bool) -> Option<Outcome> {
+/// How widely each outcome's readings scatter over the campaign.
+type Spreads = BTreeMap<String, f64>;
+
+/// Beyond a limit nobody knows how far: as far as the readings that are known lie apart.
+fn spreads(campaign: &Campaign) -> Spreads {
+    let measured = campaign.experiments.iter().filter_map(|it| match &it.phase {
+        ExperimentPhase::Observed(observation) => Some(&observation.outcomes),
+        ExperimentPhase::Waiting | ExperimentPhase::Running | ExperimentPhase::Failed(_) => None,
+    });
+    let rows: Vec<_> = measured.chain(campaign.past.iter().map(|it| &it.outcomes)).collect();
+    let spread = |name: &String| {
+        let values: Vec<f64> = rows.iter().filter_map(|it| it.get(name)).map(|it| it.value).collect();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (name.clone(), (high - low).max(0.0) / 2.0)
+    };
+    campaign.spec.outcomes.iter().map(|it| spread(&it.name)).collect()
+}
+
+/// The standard uncertainty by which the planner takes a reading: of a limit as wide as the readings scatter, so that it
+/// draws the model there and holds it nowhere.
+fn sd(name: &str, measured: &Measured, spreads: &Spreads) -> Option<f64> {
+    match measured.limit {
+        None => measured.sd,
+        Some(_) => Some(spreads.get(name).copied().unwrap_or_default().max(measured.sd.unwrap_or_default())),
+    }
+}
+
+fn outcome(spec: &CampaignSpec, experiment: &Experiment, pending: bool, spreads: &Spreads) -> Option<Outcome> {
     if pending {
         return Some(Outcome::Pending);
     }
     match &experiment.phase {
         ExperimentPhase::Waiting | ExperimentPhase::Running => Some(Outcome::Pending),
-        ExperimentPhase::Observed(observation) => Some(observed(spec, &observation.outcomes)),
+        ExperimentPhase::Observed(observation) => Some(observed(spec, &observation.outcomes, spreads)),
         ExperimentPhase::Failed(failure) => match failure.kind {
             FailureKind::Recipe => Some(Outcome::Failed),
             // These say nothing about the point.
@@ -137,17 +166,19 @@ fn outcome(spec: &CampaignSpec, experiment: &Experiment, pending: bool) -> Optio
     }
 }
 
-fn observed(spec: &CampaignSpec, outcomes: &BTreeMap<String, Measured>) -> Outcome {
+fn observed(spec: &CampaignSpec, outcomes: &BTreeMap<String, Measured>, spreads: &Spreads) -> Outcome {
     let objective = |it: &eutectic_core::model::Objective| match outcomes.get(&it.outcome) {
-        Some(measured) => Measure { value: sign(it.goal) * measured.value, sd: measured.sd },
+        Some(measured) => Measure { value: sign(it.goal) * measured.value, sd: sd(&it.outcome, measured, spreads) },
         None => Measure::new(f64::NAN),
     };
     let scope = |leaf: &Leaf| match leaf {
-        Leaf::Outcome(name) => outcomes.get(name).map(|it| Datum::Number(it.value, it.sd.unwrap_or(0.0))),
+        Leaf::Outcome(name) => {
+            outcomes.get(name).map(|it| Datum::Number(it.value, sd(name, it, spreads).unwrap_or(0.0)))
+        }
         Leaf::Parameter(_) | Leaf::Output { .. } => None,
     };
     let stated = |leaf: &Leaf| match leaf {
-        Leaf::Outcome(name) => outcomes.get(name).is_some_and(|it| it.sd.is_some()),
+        Leaf::Outcome(name) => outcomes.get(name).is_some_and(|it| it.sd.is_some() || it.limit.is_some()),
         Leaf::Parameter(_) | Leaf::Output { .. } => false,
     };
     let constraint = |margin: &Expr| {

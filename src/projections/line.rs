@@ -1,6 +1,6 @@
 //! An event as one readable line.
 
-use eutectic_core::model::{Failure, FailureKind, Level, Measured, Origin, SampleEffect, Setting, StopReason};
+use eutectic_core::model::{Failure, FailureKind, Level, Limit, Measured, Origin, SampleEffect, Setting, StopReason};
 use eutectic_core::{Dispatch, Ended, Event, Purpose};
 use std::collections::BTreeMap;
 
@@ -212,9 +212,16 @@ fn setting(setting: &Setting) -> String {
 }
 
 fn outcomes(outcomes: &BTreeMap<String, Measured>) -> String {
-    let one = |(name, it): (&String, &Measured)| match it.sd {
-        Some(sd) => format!("{name} = {:.6} ± {sd:.2}", it.value),
-        None => format!("{name} = {:.6}", it.value),
+    let one = |(name, it): (&String, &Measured)| {
+        let sign = match it.limit {
+            None => "=",
+            Some(Limit::Below) => "<",
+            Some(Limit::Above) => ">",
+        };
+        match it.sd {
+            Some(sd) => format!("{name} {sign} {:.6} ± {sd:.2}", it.value),
+            None => format!("{name} {sign} {:.6}", it.value),
+        }
     };
     outcomes.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use super::dispatch::dispatch;
 use crate::event::{Event, Fault, FaultCategory};
 use crate::ids::StepName;
-use crate::model::{Failure, FailureKind, Origin, SampleEffect, Step, Value};
+use crate::model::{Failure, FailureKind, Origin, SampleEffect, Step};
 use crate::state::{Campaign, Experiment, Phase, StepPhase, StepState, Workcell};
 use crate::time::Time;
 
@@ -160,7 +160,7 @@ fn aborting(workcell: &Workcell, campaign: &Campaign, experiment: &Experiment, b
 fn complete(campaign: &Campaign, experiment: &Experiment) -> Vec<Event> {
     let name = campaign.spec.name.clone();
     let outputs = |step: &str, output: &str| match &experiment.steps.get(&StepName::new(step))?.phase {
-        StepPhase::Succeeded(outputs) => outputs.get(output).and_then(Value::datum),
+        StepPhase::Succeeded(outputs) => outputs.get(output)?.reading(),
         StepPhase::Pending
         | StepPhase::Open(_)
         | StepPhase::Failed { .. }

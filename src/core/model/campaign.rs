@@ -253,7 +253,7 @@ impl Parameter {
             Level::Integer(value) if unit == "1" => Value::Integer(*value),
             Level::Choice(choice) => Value::Choice(choice.clone()),
             Level::Real(_) | Level::Integer(_) => {
-                Value::Quantity(Quantity { value: level.number().unwrap_or_default(), unit, sd: None })
+                Value::Quantity(Quantity { value: level.number().unwrap_or_default(), unit, sd: None, limit: None })
             }
         }
     }

@@ -164,6 +164,12 @@ impl Uncertain {
         self.parts.values().fold(0.0, |sum, part| libm::hypot(sum, *part))
     }
 
+    /// The partial derivative by this leaf times the leaf's standard uncertainty.
+    #[must_use]
+    pub fn part(&self, leaf: &Leaf) -> f64 {
+        self.parts.get(leaf).copied().unwrap_or_default()
+    }
+
     fn map(self, value: f64, slope: f64) -> Result<Self, EvalError> {
         let parts = self.parts.into_iter().map(|(leaf, part)| (leaf, part * slope)).collect();
         Self { value, parts }.finite()

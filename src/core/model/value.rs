@@ -32,6 +32,30 @@ pub struct Quantity {
     /// Standard uncertainty in the difference unit, if stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
+    /// The value is only a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+}
+
+/// A censored reading: the value is where the instrument stops telling, and the truth lies beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Below the limit of detection.
+    Below,
+    /// Above what can be told: saturated.
+    Above,
+}
+
+impl Limit {
+    /// The other side.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Below => Self::Above,
+            Self::Above => Self::Below,
+        }
+    }
 }
 
 /// A measured number in its outcome's unit.
@@ -42,6 +66,17 @@ pub struct Measured {
     /// Standard uncertainty, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
+    /// The value is only a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+}
+
+impl Measured {
+    /// A reading without limit.
+    #[must_use]
+    pub fn new(value: f64, sd: Option<f64>) -> Self {
+        Self { value, sd, limit: None }
+    }
 }
 
 /// What goes into a step and comes out of it.
@@ -157,6 +192,25 @@ impl Level {
 }
 
 impl Value {
+    /// As an expression sees it, and on which side of it the truth lies, where it is only a limit.
+    #[must_use]
+    pub fn reading(&self) -> Option<(Datum, Option<Limit>)> {
+        Some((self.datum()?, self.limit()))
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Quantity(quantity) => quantity.limit,
+            Self::Integer(_)
+            | Self::Choice(_)
+            | Self::Boolean(_)
+            | Self::Text(_)
+            | Self::Sample(_)
+            | Self::Series(_)
+            | Self::Artifact(_) => None,
+        }
+    }
+
     /// The value as an expression sees it; `None` for what is no number and no category.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of an instrument stay far below 2^53")]

@@ -9,5 +9,6 @@
 
 mod interventions;
 mod lifecycle;
+mod limits;
 mod support;
 mod walk;

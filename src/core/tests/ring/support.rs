@@ -56,7 +56,8 @@ pub(super) fn outputs(step: &str, number: f64) -> BTreeMap<String, Value> {
     match step {
         "make" => [("sample".to_owned(), Value::Sample(format!("vial-{number}")))].into(),
         _ => {
-            let quantity = eutectic_core::model::Quantity { value: number, unit: "1".into(), sd: Some(0.1) };
+            let quantity =
+                eutectic_core::model::Quantity { value: number, unit: "1".into(), sd: Some(0.1), limit: None };
             [("signal".to_owned(), Value::Quantity(quantity))].into()
         }
     }
