@@ -1,6 +1,6 @@
 //! Derived outcomes: what a campaign calculates from its steps' outputs.
 
-use crate::model::{CampaignSpec, Datum, Expr, Leaf, Level, Limit, Measured, Observation, Setting};
+use crate::model::{CampaignSpec, Datum, Expr, Leaf, Level, Limit, Measured, Observation, Reading, Setting};
 
 impl CampaignSpec {
     /// Calculates every outcome, uncertainty propagated. What is calculated from a limit is a limit as well, on the side to
@@ -13,7 +13,7 @@ impl CampaignSpec {
     pub fn derive(
         &self,
         setting: &Setting,
-        outputs: &dyn Fn(&str, &str) -> Option<(Datum, Option<Limit>)>,
+        outputs: &dyn Fn(&str, &str) -> Option<Reading>,
     ) -> Result<Observation, String> {
         let scope = |leaf: &Leaf| match leaf {
             Leaf::Parameter(name) => setting.get(name).map(Level::datum),
@@ -37,7 +37,7 @@ impl CampaignSpec {
 fn limit(
     expression: &Expr,
     scope: &dyn Fn(&Leaf) -> Option<Datum>,
-    outputs: &dyn Fn(&str, &str) -> Option<(Datum, Option<Limit>)>,
+    outputs: &dyn Fn(&str, &str) -> Option<Reading>,
 ) -> Result<Option<Limit>, String> {
     let side = |leaf: &Leaf| match leaf {
         Leaf::Output { step, output } => outputs(step, output)?.1,

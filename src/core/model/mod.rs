@@ -18,4 +18,4 @@ pub use observation::{
     Answer, Estimate, Failure, FailureKind, Observation, Origin, Predicted, Proposal, StopReason, Why, WhyKind,
 };
 pub use policy::{Decision, POLICY_WINDOW_MS, Policy};
-pub use value::{Artifact, Column, Level, Limit, Measured, Quantity, SampleEffect, Setting, Unit, Value};
+pub use value::{Artifact, Column, Level, Limit, Measured, Quantity, Reading, SampleEffect, Setting, Unit, Value};

@@ -47,6 +47,9 @@ pub enum Limit {
     Above,
 }
 
+/// A value as an expression sees it, and on which side of it the truth lies, where it is only a limit.
+pub type Reading = (Datum, Option<Limit>);
+
 impl Limit {
     /// The other side.
     #[must_use]
@@ -194,7 +197,7 @@ impl Level {
 impl Value {
     /// As an expression sees it, and on which side of it the truth lies, where it is only a limit.
     #[must_use]
-    pub fn reading(&self) -> Option<(Datum, Option<Limit>)> {
+    pub fn reading(&self) -> Option<Reading> {
         Some((self.datum()?, self.limit()))
     }
 
