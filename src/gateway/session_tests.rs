@@ -279,3 +279,48 @@ fn work_of_ours_that_nobody_attends_is_told() {
     let reports = talk.answer(list, Ok(Answer::Operations(vec![*known])));
     assert!(matches!(&reports[..], [GatewayReport::Foreign { .. }]), "{reports:?}");
 }
+
+/// Messages that are changed on every push.
+const MUTATIONS: u64 = 30_000;
+
+#[test]
+fn no_message_of_a_driver_makes_a_session_panic_or_execute_twice() {
+    use prost::Message as _;
+    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+    let honest = |state: State| match operation(state) {
+        Answer::Operation(it) => *it,
+        other => panic!("{other:?}"),
+    };
+    let states = [State::Accepted, State::Running, State::Succeeded, State::Failed, State::Aborted, State::Interrupted];
+    let mut read = 0;
+    for seed in 0..MUTATIONS {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let below = |bound: usize, rng: &mut rand_chacha::ChaCha8Rng| usize::try_from(rng.next_u64()).unwrap() % bound;
+        let state = states[below(states.len(), &mut rng)];
+        let fault = wire::Fault { reason: "R".into(), retry: wire::fault::Retry::NewId.into(), ..Default::default() };
+        let value = wire::value::Kind::Quantity(wire::Quantity { value: 1.0, unit: "1".into(), ..Default::default() });
+        let value = Some(wire::Value { kind: Some(value) });
+        let measurement = wire::Measurement { output: "y".into(), value, ..Default::default() };
+        let operation = wire::Operation { fault: Some(fault), measurements: vec![measurement], ..honest(state) };
+        let mut bytes = operation.encode_to_vec();
+        for _ in 0..=below(4, &mut rng) {
+            let place = below(bytes.len(), &mut rng);
+            bytes[place] = u8::try_from(rng.next_u64() & 0xff).unwrap();
+        }
+        let Ok(changed) = wire::Operation::decode(bytes.as_slice()) else { continue };
+        read += 1;
+        let mut talk = Talk::held();
+        talk.session.attend(attend(2));
+        let mut executed = 0;
+        for _ in 0..4 {
+            talk.now += 7_000;
+            let calls = talk.poll();
+            executed += calls.iter().filter(|(_, call)| matches!(call, Call::Execute(_))).count();
+            for (id, _) in calls {
+                talk.answer(id, Ok(Answer::Operation(Box::new(changed.clone()))));
+            }
+        }
+        assert!(executed <= 1, "seed {seed}: executed {executed} times");
+    }
+    assert!(read > MUTATIONS / 10, "only {read} of {MUTATIONS} could be read at all");
+}

@@ -39,6 +39,8 @@ mod embedded_tests;
 #[cfg(all(test, unix))]
 mod full_tests;
 #[cfg(all(test, unix))]
+mod fuzz_tests;
+#[cfg(all(test, unix))]
 mod power_tests;
 #[cfg(test)]
 mod testing;
