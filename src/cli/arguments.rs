@@ -217,6 +217,9 @@ pub struct HaltArguments {
     /// Why
     #[arg(long, default_value = "halted from the command line")]
     pub reason: String,
+    /// The lab file; without it, the one that was used last in this data folder
+    #[arg(long, value_name = "FILE")]
+    pub lab: Option<PathBuf>,
 }
 
 /// Arguments of `suggest`.

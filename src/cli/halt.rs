@@ -1,26 +1,30 @@
-//! `halt`: straight to the drivers.
+//! `halt`: straight to the drivers, whatever has become of the process that runs the campaign.
 
 use super::arguments::HaltArguments;
-use super::connect::Connection;
 use super::output::{line, note};
 use super::{Failure, Global, json};
-use eutectic_proto::control::v1 as wire;
+use crate::lab;
 use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) async fn halt(global: &Global, arguments: HaltArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let request = wire::HaltInstrumentsRequest { instruments: arguments.instruments, reason: arguments.reason };
-    let halted = connection.client.halt_instruments(request).await?.into_inner().instruments;
-    for it in &halted {
+    let HaltArguments { instruments, reason, lab, .. } = arguments;
+    let wanted: Vec<_> = instruments.iter().map(|name| name.as_str().into()).collect();
+    let halted = lab::halt(&global.data, lab.as_deref(), &wanted, &reason).await;
+    let halted = halted.map_err(|words| Failure::new(words, "`--lab FILE` names the lab"))?;
+    let all = halted.iter().all(|(_, halted)| halted.is_ok());
+    for (instrument, halted) in halted {
+        let (done, words) = match halted {
+            Ok(words) => (true, words),
+            Err(words) => (false, words),
+        };
         if global.json {
-            json::line(&json!({"instrument": it.instrument, "halted": it.halted, "message": it.message}));
-        } else if it.halted {
-            line(&format!("{}: {}", it.instrument, it.message));
+            json::line(&json!({"instrument": instrument.as_str(), "halted": done, "message": words}));
+        } else if done {
+            line(&format!("{instrument}: {words}"));
         } else {
-            note(&format!("{}: NOT HALTED: {}", it.instrument, it.message));
+            note(&format!("{instrument}: NOT HALTED: {words}"));
         }
     }
-    connection.close().await?;
-    Ok(if halted.iter().all(|it| it.halted) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -287,9 +287,9 @@ const MUTATIONS: u64 = 30_000;
 fn no_message_of_a_driver_makes_a_session_panic_or_execute_twice() {
     use prost::Message as _;
     use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-    let honest = |state: State| match operation(state) {
-        Answer::Operation(it) => *it,
-        other => panic!("{other:?}"),
+    let honest = |state: State| {
+        let Answer::Operation(it) = operation(state) else { panic!("no operation") };
+        *it
     };
     let states = [State::Accepted, State::Running, State::Succeeded, State::Failed, State::Aborted, State::Interrupted];
     let mut read = 0;

@@ -1,12 +1,13 @@
 //! Gets a lab ready when a campaign needs it, and keeps it.
 
+use super::halt::{LAST_LAB, fleet_of, halt_in_order, last_lab};
 use super::recovery::recoverable;
 use super::simulated::Simulated;
 use super::summary::summaries;
 use crate::engine::Handle;
 use crate::engine::perform::Lab;
-use crate::files::{Capabilities, DriverSource, InstrumentSpec, LabSpec, SafeStateSpec, TlsSpec, load_lab};
-use crate::gateway::{AddressSource, Fleet, GatewayReport, Member, Tls, View};
+use crate::files::{Capabilities, InstrumentSpec, LabSpec, load_lab};
+use crate::gateway::{Fleet, GatewayReport, View};
 use crate::paging::{Deliveries, Pager};
 use eutectic_core::model::{Binding, CampaignSpec, Setting, Step, Value};
 use eutectic_core::{Command, InstrumentId};
@@ -22,8 +23,6 @@ const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a simulated driver that died is noticed.
 const ENSURE_INTERVAL: Duration = Duration::from_secs(2);
-/// Where the lab that was used last is named, for `halt` when no campaign runs.
-const LAST_LAB: &str = "last-lab";
 
 /// The lab of a data folder: none until a campaign needs one.
 pub struct Keeper {
@@ -129,19 +128,7 @@ impl Keeper {
     }
 
     fn fleet_of(&self, spec: &LabSpec) -> Result<(Fleet, mpsc::Receiver<GatewayReport>), String> {
-        let member = |it: &InstrumentSpec| Member {
-            instrument: it.name.clone(),
-            source: match &it.source {
-                DriverSource::Address { address, .. } => AddressSource::Fixed(address.clone()),
-                DriverSource::Simulated { .. } => AddressSource::File(self.simulated.address_file(&it.name)),
-            },
-            safe_when_alone: it.safe_when_alone,
-        };
-        Ok(Fleet::start(crate::gateway::Options {
-            holder: self.holder.clone(),
-            members: spec.instruments.iter().map(member).collect(),
-            tls: spec.tls.as_ref().map(tls).transpose()?,
-        }))
+        fleet_of(spec, &self.simulated, self.holder.clone())
     }
 
     /// Looks at a lab without holding its instruments.
@@ -207,11 +194,9 @@ impl Keeper {
         Ok(match self.current() {
             Some(current) => (current.spec, current.fleet, None),
             None => {
-                let path = std::fs::read_to_string(&self.last)
-                    .map_err(|_| "no lab is known here: no campaign has used one".to_owned())?;
-                let file = load_lab(Path::new(path.trim())).map_err(|report| report.to_string())?;
-                let (fleet, reports) = self.fleet_of(&file.spec)?;
-                (file.spec, fleet, Some(reports))
+                let spec = last_lab(&self.last)?;
+                let (fleet, reports) = self.fleet_of(&spec)?;
+                (spec, fleet, Some(reports))
             }
         })
     }
@@ -226,54 +211,8 @@ impl Keeper {
         reason: &str,
     ) -> Result<Vec<(InstrumentId, Result<String, String>)>, String> {
         let (spec, fleet, _reports) = self.known_lab()?;
-        let groups = halt_order(&spec, wanted)?;
-        let mut halted = Vec::new();
-        for group in groups {
-            let halts = group.into_iter().map(|name| {
-                let (fleet, reason) = (fleet.clone(), reason.to_owned());
-                tokio::spawn(async move {
-                    let halted = fleet.halt(&name, &reason).await;
-                    (name, halted)
-                })
-            });
-            // Of a group all at once: none waits for another that doesn't answer.
-            for halt in halts.collect::<Vec<_>>() {
-                halted.extend(halt.await.ok());
-            }
-        }
-        Ok(halted)
+        halt_in_order(&spec, &fleet, wanted, reason).await
     }
-}
-
-/// Who is halted after whom: in the lab's order of safe states, and what stays on only by its name.
-fn halt_order(spec: &LabSpec, wanted: &[InstrumentId]) -> Result<Vec<Vec<InstrumentId>>, String> {
-    let names = || spec.instruments.iter().map(|it| &it.name);
-    if let Some(unknown) = wanted.iter().find(|wanted| names().all(|name| name != *wanted)) {
-        return Err(format!("there is no instrument '{unknown}' in the lab"));
-    }
-    let SafeStateSpec { order, stays_on } = &spec.safe_state;
-    let meant = |name: &&InstrumentId| match wanted.is_empty() {
-        true => !stays_on.contains(name),
-        false => wanted.contains(name),
-    };
-    let mut groups: Vec<Vec<_>> = order.iter().map(|group| group.iter().filter(meant).cloned().collect()).collect();
-    let unnamed = names().filter(meant).filter(|name| !order.iter().flatten().any(|it| it == *name)).cloned();
-    match groups.first_mut() {
-        Some(first) => first.extend(unnamed),
-        None => groups.push(unnamed.collect()),
-    }
-    Ok(groups)
-}
-
-fn tls(spec: &TlsSpec) -> Result<Tls, String> {
-    let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|error| format!("error: '{}' can't be read: {error}", path.display()))
-    };
-    let identity = match &spec.identity {
-        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
-        None => None,
-    };
-    Ok(Tls::new(&read(&spec.authority)?, identity))
 }
 
 /// Starts a simulated driver again when it died. Ends with the engine.

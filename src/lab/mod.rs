@@ -1,8 +1,10 @@
 //! The lab: from `lab.toml` to drivers that answer.
 
+mod halt;
 mod keeper;
 mod recovery;
 mod simulated;
 mod summary;
 
+pub use halt::{Halted, halt};
 pub use keeper::{Keeper, Visit};

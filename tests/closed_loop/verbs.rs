@@ -79,6 +79,41 @@ fn halt_stops_an_instrument_until_a_person_goes_on() {
 }
 
 #[test]
+fn halt_needs_no_owner_that_answers() {
+    let bench = Bench::new();
+    let first = running(&bench);
+    let owner = first.id().to_string();
+    let signal = |signal: &str| {
+        assert!(std::process::Command::new("kill").args([signal, &owner]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let halted = bench.run(&["--json", "halt", "--all", "--reason", "smoke"]).ok().json();
+    assert_eq!(halted.iter().filter(|it| it["halted"] == true).count(), 2, "{halted:?}");
+    signal("-CONT");
+    for name in ["reactor", "hplc"] {
+        bench.run(&["instrument", "release", name]).ok();
+    }
+    bench.run(&["abort"]).ok();
+    first.end().ok();
+}
+
+#[test]
+fn everything_is_halted_in_the_order_of_safe_states_and_what_stays_on_only_by_name() {
+    let bench = Bench::new();
+    let order = "[safe_state]\norder = [[\"hplc\"]]\nstays_on = [\"reactor\"]\n";
+    let file = bench.snar_with(200, 1, order);
+    let mut first = bench.start(&["--json", "run", file.to_str().unwrap()]);
+    first.line().unwrap();
+    let names =
+        |said: Vec<Value>| said.iter().map(|it| it["instrument"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(bench.run(&["--json", "halt", "--all"]).ok().json()), ["hplc"]);
+    assert_eq!(names(bench.run(&["--json", "halt", "reactor"]).ok().json()), ["reactor"]);
+    let unknown = bench.run(&["halt", "reacter"]);
+    assert_eq!(unknown.code, 1);
+    first.kill();
+}
+
+#[test]
 fn by_hand_points_go_out_as_csv_and_results_come_back() {
     let bench = Bench::new();
     let file = root().join("examples/by-hand/campaign.toml");
