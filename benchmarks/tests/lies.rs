@@ -1,23 +1,9 @@
-//! Drivers that lie or flood, over sockets: each is contained, and the journal says how.
+//! Drivers that lie, over sockets: each is contained, and the journal says how.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use eutectic_benchmarks::{Lie, Rig, Stub};
 use eutectic_core::{CampaignName, Event, Workcell};
 use std::time::Duration;
-
-/// Waits until the state is so; half a minute at most.
-async fn until<T: Send + 'static>(
-    rig: &Rig,
-    look: impl Fn(&Workcell) -> Option<T> + Clone + Send + 'static,
-) -> Option<T> {
-    for _ in 0..1_500 {
-        if let Some(found) = rig.handle().read(look.clone()).await.unwrap() {
-            return Some(found);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    None
-}
 
 /// A campaign of one experiment on a driver that lies.
 async fn told(lie: Lie) -> (Rig, Stub, tempfile::TempDir) {
@@ -108,24 +94,4 @@ async fn a_driver_that_answers_for_another_instrument_is_given_nothing() {
     let described = |workcell: &Workcell| workcell.instruments.values().any(|it| it.description.is_some());
     assert!(!rig.handle().read(described).await.unwrap());
     assert_eq!(stub.executed(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_driver_that_floods_is_worked_with_all_the_same_and_nothing_of_it_is_kept() {
-    let (rig, _, _folder) = told(Lie::Flood).await;
-    assert!(until(&rig, |workcell| (observed(workcell) > 0).then_some(())).await.is_some());
-    let before = resident_kb();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let grown = resident_kb().saturating_sub(before);
-    assert!(grown < 64 * 1024, "{grown} KiB more after three seconds of it");
-    rig.add("another", 20, 1).await.unwrap();
-    let ended =
-        |workcell: &Workcell| (workcell.campaigns[&CampaignName::new("another")].operations >= 20).then_some(());
-    assert!(until(&rig, ended).await.is_some(), "the engine has no time for anything else");
-}
-
-fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|it| it.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or_default()
 }
