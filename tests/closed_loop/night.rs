@@ -5,20 +5,22 @@ use crate::bench::{Bench, events, root};
 use crate::link::Link;
 
 const POLICY: &str =
-    "[instrument.unattended]\nrecover = [\"flow_reactor.flush\", \"flow_reactor.self_test\"]\nat_most = 6\n";
+    "[instrument.unattended]\nrecover = [\"flow_reactor.flush\", \"flow_reactor.self_test\"]\nat_most = 50\n";
 /// Seconds of the instruments in one of ours.
 const SPEED: &str = "400.0";
 
 fn campaign(bench: &Bench, link: &str) -> String {
-    let simulated = |name: &str, kind: &str, more: &str| {
-        format!("[[instrument]]\nname = \"{name}\"\nsimulated = \"{kind}\"\nspeed = {SPEED}\n{more}\n")
+    let entry = |name: &str, kind: &str, speed: &str, more: &str| {
+        format!("[[instrument]]\nname = \"{name}\"\nsimulated = \"{kind}\"\nspeed = {speed}\n{more}\n")
     };
+    let simulated = |name: &str, kind: &str, more: &str| entry(name, kind, SPEED, more);
     let pages = bench.path("pages.jsonl");
     let lab = [
         "name = \"bench\"\n".to_owned(),
         format!("[paging]\ncommand = [\"sh\", \"-c\", \"cat >> {}; echo >> {0}\"]\n", pages.display()),
-        simulated("reactor-1", "flow_reactor", &format!("fault = \"no-probe\"\n{POLICY}")),
-        simulated("reactor-2", "flow_reactor", &format!("fault = \"clogs\"\n{POLICY}")),
+        simulated("reactor-1", "flow_reactor", &format!("fault = \"clogs\"\n{POLICY}")),
+        // Slow enough to be killed in the middle.
+        entry("reactor-2", "flow_reactor", "100.0", &format!("fault = \"no-probe\"\n{POLICY}")),
         simulated("hplc-1", "hplc", ""),
         format!("[[instrument]]\nname = \"hplc-2\"\naddress = {link:?}\n"),
         simulated("scale", "balance", ""),
@@ -45,13 +47,13 @@ fn a_night_without_people_loses_samples_and_nothing_else() {
             operations.iter().any(|it| it["instrument"] == name && it["started"] == true).then_some(())
         }
     };
-    bench.until("the first reactor runs", runs("reactor-1"));
-    bench.signal("reactor-1", "-9");
+    bench.until("the second reactor runs", runs("reactor-2"));
+    bench.signal("reactor-2", "-9");
     // The link to the second HPLC goes dead while it measures.
     bench.until("the second HPLC runs", runs("hplc-2"));
     link.set_dead(true);
     bench.until_event("silence", |event| event["type"] == "instrument_silent" && event["instrument"] == "hplc-2");
-    // The second reactor clogs by itself, sooner or later.
+    // The first reactor, which has most to do, clogs by itself, sooner or later.
     let clogged = |event: &serde_json::Value| event["reason"].as_str().is_some_and(|it| it.contains("CLOGGED"));
     bench.until_event("a clog", |event| event["type"] == "instrument_quarantined" && clogged(event));
 
