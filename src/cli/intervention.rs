@@ -70,7 +70,7 @@ pub(super) fn state(it: &wire::Intervention) -> String {
 }
 
 fn print(it: &wire::Intervention) {
-    line(&bold(&format!("{} of {}: {}", it.number, it.instrument, it.reason)));
+    line(&bold(&format!("intervention {}, {}: {}", it.number, it.instrument, it.reason)));
     line(&format!("  since {}; {}", time(it.opened_ms), state(it)));
     if !it.operation.is_empty() {
         line(&format!("  {} #{}, step {}: operation {}", it.campaign, it.experiment, it.step, it.operation));
@@ -103,5 +103,5 @@ fn resolved(it: &wire::Intervention) -> String {
         "repeating" => "its step is done again once its driver can't begin the old operation any more",
         _ => "the instrument is back in service",
     };
-    format!("{}: {}; {on}", it.number, it.decision)
+    format!("intervention {}: {}; {on}", it.number, it.decision)
 }
