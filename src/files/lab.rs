@@ -54,6 +54,8 @@ pub struct InstrumentSpec {
     pub source: DriverSource,
     /// What it does aborts to its safe state when we are gone, instead of finishing.
     pub safe_when_alone: bool,
+    /// While it is not ready, or one of its interlocks is open, nothing new is dispatched in the whole lab.
+    pub guards_lab: bool,
     /// What may be done in a person's place.
     pub policy: Option<Policy>,
 }
@@ -145,7 +147,13 @@ impl InstrumentSpec {
     #[must_use]
     pub fn at(name: &str, address: &str, twin: Option<String>) -> Self {
         let source = DriverSource::Address { address: address.to_owned(), twin };
-        Self { name: InstrumentId::new(name.to_owned()), source, safe_when_alone: false, policy: None }
+        Self {
+            name: InstrumentId::new(name.to_owned()),
+            source,
+            safe_when_alone: false,
+            guards_lab: false,
+            policy: None,
+        }
     }
 
     /// As an entry of a lab file.
@@ -166,6 +174,9 @@ impl InstrumentSpec {
         }
         if self.safe_when_alone {
             entry.push_str(&format!("when_alone = {SAFE_STATE:?}\n"));
+        }
+        if self.guards_lab {
+            entry.push_str("guards_lab = true\n");
         }
         self.policy.iter().for_each(|it| entry.push_str(&unattended::policy_toml(it)));
         entry
@@ -248,7 +259,10 @@ fn instrument(
     taken: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Option<InstrumentSpec> {
-    table.only(&["name", "address", "twin", "simulated", "speed", "fault", "when_alone", "unattended"], report);
+    table.only(
+        &["name", "address", "twin", "simulated", "speed", "fault", "when_alone", "guards_lab", "unattended"],
+        report,
+    );
     let name = table.name("name = \"reactor\"", true, taken, report);
     let source = match (table.has("address"), table.has("simulated")) {
         (true, false) => real(folder, table, report)?,
@@ -267,7 +281,8 @@ fn instrument(
     let policy = table.table("unattended", "an unattended policy", report);
     let policy = policy.and_then(|table| unattended::policy(&table, report));
     let safe_when_alone = when_alone(table, report);
-    Some(InstrumentSpec { name: InstrumentId::new(name?), source, safe_when_alone, policy })
+    let guards_lab = table.flag("guards_lab", report).unwrap_or_default();
+    Some(InstrumentSpec { name: InstrumentId::new(name?), source, safe_when_alone, guards_lab, policy })
 }
 
 /// What becomes of an operation when nobody renews the instrument's lease: `true`, its safe state.

@@ -151,6 +151,15 @@ impl<'a> Table<'a> {
         Some(name.value.to_owned())
     }
 
+    pub(super) fn flag(&self, key: &str, report: &mut Report) -> Option<bool> {
+        let value = self.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            wrong(value.span(), key, "true or false", value.get_ref(), report);
+        }
+        flag
+    }
+
     pub(super) fn number(&self, key: &str, report: &mut Report) -> Option<Placed<f64>> {
         number(self.get(key)?, key, report)
     }

@@ -168,12 +168,11 @@ impl Fleet {
     /// # Errors
     /// In words, where the driver can't be reached or refuses.
     pub async fn clear_halt(&self, instrument: &InstrumentId, person: &str) -> Result<bool, String> {
-        let mut client = InstrumentServiceClient::new(self.reach(instrument)?);
-        let request = wire::GetStatusRequest { instrument: instrument.to_string() };
-        let status = in_time(CALL_TIMEOUT, client.get_status(request)).await?.status.unwrap_or_default();
+        let status = self.status(instrument).await?;
         if status.halt_id.is_empty() {
             return Ok(false);
         }
+        let mut client = InstrumentServiceClient::new(self.reach(instrument)?);
         let request = wire::ClearHaltRequest {
             instrument: instrument.to_string(),
             halt_id: status.halt_id,
@@ -181,6 +180,16 @@ impl Fleet {
             statement: "released by the person's command".to_owned(),
         };
         in_time(CALL_TIMEOUT, client.clear_halt(request)).await.map(|_| true)
+    }
+
+    /// How the instrument is, in its driver's words.
+    ///
+    /// # Errors
+    /// In words, where the driver can't be reached or refuses.
+    pub async fn status(&self, instrument: &InstrumentId) -> Result<wire::InstrumentStatus, String> {
+        let mut client = InstrumentServiceClient::new(self.reach(instrument)?);
+        let request = wire::GetStatusRequest { instrument: instrument.to_string() };
+        Ok(in_time(CALL_TIMEOUT, client.get_status(request)).await?.status.unwrap_or_default())
     }
 
     /// What a simulated instrument would have measured without noise; `None` where nobody knows.

@@ -1,5 +1,6 @@
 //! Gets a lab ready when a campaign needs it, and keeps it.
 
+use super::guard;
 use super::halt::{LAST_LAB, fleet_of, halt_in_order, last_lab};
 use super::recovery::recoverable;
 use super::simulated::Simulated;
@@ -102,7 +103,9 @@ impl Keeper {
         if let Some(rejection) = rejection {
             return Err(vec![format!("error: {}\nhelp: {}", rejection.message, rejection.hint)]);
         }
+        guard::begin(spec, &self.engine).await.map_err(|error| vec![format!("error: {error}")])?;
         let (fleet, reports) = self.fleet_of(spec).map_err(|words| vec![words])?;
+        guard::watch(spec, &fleet, &self.engine);
         // Only for `halt` later on; a campaign runs without.
         let _ = std::fs::write(&self.last, path.display().to_string());
         let lab = Lab { fleet: fleet.clone(), reports };

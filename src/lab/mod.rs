@@ -1,5 +1,6 @@
 //! The lab: from `lab.toml` to drivers that answer.
 
+mod guard;
 mod halt;
 mod keeper;
 mod recovery;

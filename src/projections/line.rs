@@ -108,7 +108,7 @@ pub fn line(event: &Event) -> String {
         },
         Event::JournalAdopted { by, epoch } => format!("the journal stands as it is, says {by}; epoch {epoch}"),
         Event::DispatchSuspended { reason, .. } => format!("nothing new is dispatched: {reason}"),
-        Event::DispatchResumed { cause } => format!("dispatch goes on: the trouble with the {cause} is over"),
+        Event::DispatchResumed { cause } => format!("dispatch goes on: what held it is over ({cause})"),
         Event::CampaignCreated { spec, seed, .. } => format!("campaign {} created, seed {seed}", spec.name),
         Event::PastAdded { campaign, rows } => format!("{campaign}: {} past observations", rows.len()),
         Event::CampaignPaused { campaign, by, reason } => format!("{campaign} paused by {by}: {reason}"),

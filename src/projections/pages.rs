@@ -35,7 +35,9 @@ pub fn pages(workcell: &Workcell) -> Vec<Page> {
     }
     for (cause, (reason, since)) in &workcell.suspended {
         let text = format!("nothing new is dispatched: {reason}");
-        pages.push(page(&format!("suspended-{cause}"), true, *since, text, "it goes on by itself".to_owned()));
+        // A door is opened by somebody who is there.
+        let urgent = !cause.starts_with("guard-");
+        pages.push(page(&format!("suspended-{cause}"), urgent, *since, text, "it goes on by itself".to_owned()));
     }
     pages.extend(workcell.instruments.iter().filter_map(|(name, it)| silence(name, it)));
     pages.extend(workcell.operations.values().filter(|it| it.overdue && it.burying.is_none()).map(overdue));

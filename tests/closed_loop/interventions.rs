@@ -130,3 +130,43 @@ fn an_instrument_that_must_not_go_on_alone_comes_to_its_safe_state_when_we_are_g
     assert_eq!(ended["ended"]["fault"]["reason"], "LEASE_LOST", "{ended}");
     running.kill();
 }
+
+#[test]
+fn a_door_that_is_open_holds_dispatch_and_lifts_by_itself() {
+    use eutectic_proto::instrument::v1 as wire;
+    let bench = Bench::new();
+    let door = "[[instrument]]\nname = \"room\"\nsimulated = \"balance\"\nguards_lab = true\n";
+    let file = bench.snar_with(200, 1, door).display().to_string();
+    let mut running = bench.start(&["--json", "run", &file]);
+    running.line().unwrap();
+    let address = std::fs::read_to_string(bench.path("data/lab/room.address")).unwrap();
+    let address = address.lines().next().unwrap().to_owned();
+    let set = |closed: Option<bool>| {
+        let interlock = |closed| wire::Interlock { id: "door".into(), closed, message: String::new() };
+        let request = wire::SetConditionsRequest {
+            instrument: "room".into(),
+            readiness: wire::instrument_status::Readiness::Ready.into(),
+            interlocks: closed.map(interlock).into_iter().collect(),
+            ..Default::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connect = wire::simulation_service_client::SimulationServiceClient::connect(address.clone());
+            connect.await.unwrap().set_conditions(request).await.unwrap();
+        });
+    };
+    set(Some(false));
+    let held =
+        |event: &Value| event["type"] == "dispatch_suspended" && event["reason"].as_str().unwrap().contains("door");
+    bench.until_event("the open door", held);
+    let dispatched = |bench: &Bench| events(&bench.log(), "operation_dispatched").count();
+    let before = dispatched(&bench);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(dispatched(&bench), before, "nothing new is dispatched");
+    let status = bench.run(&["status"]).ok().out;
+    assert!(status.contains("interlock 'door'"), "{status}");
+    set(Some(true));
+    bench.until("it goes on", |it| (dispatched(it) > before).then_some(()));
+    bench.run(&["abort"]).ok();
+    running.wait();
+}
