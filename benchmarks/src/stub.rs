@@ -182,7 +182,7 @@ service! {
         let name = request.into_inner().instrument;
         let other = self.lie == Some(Lie::AnothersName);
         let instrument = Some(instrument(if other { format!("{name}-else") } else { name }));
-        Ok(Response::new(wire::GetInstrumentResponse { instrument, ..Default::default() }))
+        Ok(Response::new(wire::GetInstrumentResponse { instrument }))
     }
 
     async fn get_status(

@@ -1,5 +1,5 @@
 //! A driver that floods, in a process of its own: nobody else's memory is measured.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use eutectic_benchmarks::{Lie, Rig, Stub};
 use eutectic_core::{CampaignName, ExperimentPhase, Workcell};
