@@ -196,7 +196,8 @@ pub(super) fn host(kills_the_child: bool) -> Rig {
 
 #[tokio::test]
 async fn a_rust_driver_killed_at_a_hundred_moments_starts_nothing_twice() {
-    kills(rust_driver(), 1, &[Window::BeforeAccepted, Window::Accepted, Window::Running, Window::Ended]).await;
+    // Before it is accepted is a moment that a busy machine never hits by chance; `windows` holds the process there.
+    kills(rust_driver(), 1, &[Window::Accepted, Window::Running, Window::Ended]).await;
 }
 
 #[tokio::test]
