@@ -20,7 +20,8 @@ pub struct Lab {
     pub reports: mpsc::Receiver<GatewayReport>,
 }
 
-/// Performs until the engine has ended; large results are kept in `results`. Obligations towards instruments wait until a lab is given.
+/// Performs until the engine has ended; large results are kept in `results`. Obligations towards instruments wait until a
+/// lab is given.
 pub async fn perform(
     engine: Handle,
     results: Results,

@@ -104,7 +104,8 @@ impl Caller {
             let sent = sent.unwrap_or_else(|error| Err(error.to_string()));
             self.sent(&page, sent);
         }
-        let wait = self.schedule.next().map(|at| Duration::from_millis(at.since(now()).max(0).unsigned_abs()));
+        let wait =
+            self.schedule.next(minute_of_day()).map(|at| Duration::from_millis(at.since(now()).max(0).unsigned_abs()));
         Some(wait.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL))
     }
 

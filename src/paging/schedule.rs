@@ -47,8 +47,7 @@ impl Schedule {
 
     /// What is to be sent now.
     pub(super) fn due(&self, now: Time, minute: u32) -> Vec<Page> {
-        let silent = self.quiet.is_some_and(|hours| within(hours, minute));
-        let due = self.pages.values().filter(|it| it.due.is_some_and(|due| due <= now) && (it.page.urgent || !silent));
+        let due = self.told(minute).filter(|it| it.due.is_some_and(|due| due <= now));
         due.map(|it| it.page.clone()).collect()
     }
 
@@ -66,9 +65,15 @@ impl Schedule {
         }
     }
 
-    /// When something is due next, quiet hours aside.
-    pub(super) fn next(&self) -> Option<Time> {
-        self.pages.values().filter_map(|it| it.due).min()
+    /// When something is due next that may be told at this hour; what waits for the end of quiet hours is none.
+    pub(super) fn next(&self, minute: u32) -> Option<Time> {
+        self.told(minute).filter_map(|it| it.due).min()
+    }
+
+    /// What may be told at this hour.
+    fn told(&self, minute: u32) -> impl Iterator<Item = &Entry> {
+        let silent = self.quiet.is_some_and(|hours| within(hours, minute));
+        self.pages.values().filter(move |it| it.page.urgent || !silent)
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
         assert_eq!(ids(&schedule.due(Time(5), NOON)), ["a", "b"]);
         schedule.sent("a", Time(10), true);
         schedule.sent("b", Time(10), true);
-        assert_eq!((ids(&schedule.due(Time(60_009), NOON)), schedule.next()), (vec![], Some(Time(60_010))));
+        assert_eq!((ids(&schedule.due(Time(60_009), NOON)), schedule.next(NOON)), (vec![], Some(Time(60_010))));
         assert_eq!(ids(&schedule.due(Time(60_010), NOON)), ["a"]);
         known[0].acknowledged = true;
         schedule.know(&known);
@@ -120,6 +125,10 @@ mod tests {
         assert_eq!(ids(&schedule.due(Time(5), 23 * 60)), ["a"]);
         assert_eq!(ids(&schedule.due(Time(5), 6 * 60 + 59)), ["a"]);
         assert_eq!(ids(&schedule.due(Time(5), 7 * 60)), ["a", "b"]);
+        // What waits for the morning is nothing to wake up for again and again.
+        schedule.sent("a", Time(5), true);
+        assert_eq!(schedule.next(23 * 60), Some(Time(60_005)));
+        assert_eq!(schedule.next(7 * 60), Some(Time(5)));
     }
 
     #[test]
@@ -130,7 +139,7 @@ mod tests {
         let mut now = Time(5);
         for _ in 0..8 {
             schedule.sent("b", now, false);
-            let next = schedule.next().unwrap();
+            let next = schedule.next(NOON).unwrap();
             pauses.push(next.since(now) / 1000);
             now = next;
         }
