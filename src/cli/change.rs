@@ -1,7 +1,7 @@
 //! `pause`, `resume`, `stop`, `abort`: the four ways to change a campaign's course.
 
 use super::arguments::CampaignArguments;
-use super::connect::{Connection, person, request_id};
+use super::connect::{ask, person, request_id};
 use super::output::line;
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
@@ -16,20 +16,18 @@ pub(super) enum Change {
 }
 
 pub(super) async fn change(global: &Global, arguments: CampaignArguments, change: Change) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let client = &mut connection.client;
     let request = wire::ChangeCampaignRequest {
         request_id: request_id(),
         campaign: arguments.campaign.unwrap_or_default(),
         by: person(),
     };
-    let changed = match change {
-        Change::Pause => client.pause_campaign(request).await?,
-        Change::Resume => client.resume_campaign(request).await?,
-        Change::Stop => client.stop_campaign(request).await?,
-        Change::Abort => client.abort_campaign(request).await?,
-    };
-    let summary = changed.into_inner().summary.unwrap_or_default();
+    let changed = ask(global, async |client| match change {
+        Change::Pause => client.pause_campaign(request.clone()).await,
+        Change::Resume => client.resume_campaign(request.clone()).await,
+        Change::Stop => client.stop_campaign(request.clone()).await,
+        Change::Abort => client.abort_campaign(request.clone()).await,
+    });
+    let summary = changed.await?.summary.unwrap_or_default();
     if global.json {
         json::line(&json::summary(&summary));
     } else {
@@ -40,6 +38,5 @@ pub(super) async fn change(global: &Global, arguments: CampaignArguments, change
         };
         line(&format!("campaign '{}' is {}{running}", summary.name, summary.phase));
     }
-    connection.close().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `check`: what is wrong, before anything moves.
 
 use super::arguments::CheckArguments;
-use super::connect::{Connection, absolute, absolute_or_empty};
+use super::connect::{absolute, absolute_or_empty, ask};
 use super::output::{bold, line, show, table};
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
@@ -9,14 +9,12 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) async fn check(global: &Global, arguments: CheckArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
     let request = wire::CheckCampaignRequest {
         path: absolute(&arguments.file)?,
         lab_path: absolute_or_empty(arguments.lab.as_deref())?,
         ask_drivers: !arguments.offline,
     };
-    let checked = connection.client.check_campaign(request).await?.into_inner();
-    connection.close().await?;
+    let checked = ask(global, async |client| client.check_campaign(request.clone()).await).await?;
     if global.json {
         json::line(&as_json(&checked));
     } else {

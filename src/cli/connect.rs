@@ -6,12 +6,16 @@ use eutectic_proto::control::v1::control_service_client::ControlServiceClient;
 use std::path::Path;
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 /// How long the owner may take to take a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often, and after what wait, a folder is tried again whose owner doesn't answer: it is beginning or ending.
-const HANDOVER_TRIES: u32 = 30;
+/// How often the owner of the folder may go in the middle of one thing that is asked of it, before this process gives up.
+pub(super) const HANDOVERS: u32 = 10;
+/// How often, and after what wait, a folder is tried again whose owner doesn't answer: it is beginning, or ending,
+/// and closing its journal alone may take 10 s.
+const HANDOVER_TRIES: u32 = 150;
 /// See [`HANDOVER_TRIES`].
 const HANDOVER_WAIT: Duration = Duration::from_millis(100);
 /// A table of results can be large.
@@ -60,6 +64,25 @@ impl Connection {
         match self.host {
             None => Ok(()),
             Some(host) => Ok(host.finish().await?),
+        }
+    }
+}
+
+/// Asks whoever owns the folder; and the next owner once more where this one has gone in the middle of it. What was carried
+/// out already is known by its request's name and changes nothing again.
+pub(super) async fn ask<T>(
+    global: &Global,
+    mut request: impl AsyncFnMut(&mut Client) -> Result<Response<T>, Status>,
+) -> Result<T, Failure> {
+    let mut left = HANDOVERS;
+    loop {
+        let mut connection = Connection::open(global).await?;
+        let answer = request(&mut connection.client).await.map_err(Failure::from);
+        let hosts = connection.hosts();
+        connection.close().await?;
+        match answer {
+            Err(failure) if failure.is_gone() && !hosts && left > 0 => left -= 1,
+            answer => return Ok(answer?.into_inner()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `doctor`: the journal looked at, healed, copied, made again, and taken for the truth.
 
 use super::arguments::{DoctorArguments, DoctorVerb};
-use super::connect::{Connection, person, request_id};
+use super::connect::{ask, person, request_id};
 use super::output::{line, note};
 use super::{Failure, Global, json};
 use crate::doctor::{self, DoctorError, Opened, Verified, journal_of};
@@ -107,10 +107,8 @@ fn replay(global: &Global, journal: &std::path::Path) -> Result<ExitCode, Failur
 }
 
 async fn adopt(global: &Global) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
     let request = wire::AdoptJournalRequest { request_id: request_id(), by: person() };
-    let lab = connection.client.adopt_journal(request).await?.into_inner();
-    connection.close().await?;
+    let lab = ask(global, async |client| client.adopt_journal(request.clone()).await).await?;
     say(global, &format!("the journal stands as it is; epoch {}", lab.epoch), json!({"epoch": lab.epoch}));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,16 +1,14 @@
 //! `enqueue`: points of a person's own, before the planner's.
 
 use super::arguments::TableArguments;
-use super::connect::Connection;
+use super::connect::ask;
 use super::output::line;
 use super::{Failure, Global, json, table};
 use std::process::ExitCode;
 
 pub(super) async fn enqueue(global: &Global, arguments: TableArguments) -> Result<ExitCode, Failure> {
     let request = table::read(&arguments.file, arguments.campaign)?;
-    let mut connection = Connection::open(global).await?;
-    let list = connection.client.enqueue_experiments(request).await?.into_inner();
-    connection.close().await?;
+    let list = ask(global, async |client| client.enqueue_experiments(request.clone()).await).await?;
     if global.json {
         list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
     } else {

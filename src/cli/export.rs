@@ -1,17 +1,15 @@
 //! `export`: every experiment.
 
 use super::arguments::{ExportArguments, Form};
-use super::connect::Connection;
+use super::connect::ask;
 use super::table::Writer;
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
 pub(super) async fn export(global: &Global, arguments: ExportArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
     let request = wire::GetCampaignRequest { campaign: arguments.campaign.unwrap_or_default() };
-    let campaign = connection.client.get_campaign(request).await?.into_inner();
-    connection.close().await?;
+    let campaign = ask(global, async |client| client.get_campaign(request.clone()).await).await?;
     if global.json || arguments.format == Form::Jsonl {
         campaign.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
     } else {

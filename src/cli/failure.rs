@@ -53,6 +53,9 @@ impl fmt::Display for Failure {
 impl From<tonic::Status> for Failure {
     fn from(status: tonic::Status) -> Self {
         let (message, help) = status.message().split_once('\n').unwrap_or((status.message(), ""));
+        if status.code() == tonic::Code::Unavailable && !help.is_empty() {
+            return Self { gone: true, ..Self::new(message, help) };
+        }
         // Our service speaks in whole sentences with help; anything else is the way to it.
         let lost = [tonic::Code::Unavailable, tonic::Code::Unknown, tonic::Code::Cancelled];
         if lost.contains(&status.code()) && help.is_empty() {

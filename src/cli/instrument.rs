@@ -1,7 +1,7 @@
 //! `instrument`: list them, take one back into service, look at a driver, bring one into the lab.
 
 use super::arguments::{AddInstrumentArguments, InstrumentArguments, InstrumentVerb, LookArguments};
-use super::connect::{Connection, person, request_id};
+use super::connect::{ask, person, request_id};
 use super::output::{line, note, number, show, table};
 use super::{Failure, Global, json, reach, status};
 use crate::files::{InstrumentSpec, LabSpec, load_lab};
@@ -26,16 +26,13 @@ pub(super) async fn instrument(global: &Global, arguments: InstrumentArguments) 
 
 /// After one was released, if one was named.
 async fn list(global: &Global, released: Option<String>) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let client = &mut connection.client;
     let lab = match released {
-        None => client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner(),
+        None => ask(global, async |client| client.get_workcell(wire::GetWorkcellRequest {}).await).await?,
         Some(instrument) => {
             let request = wire::ReleaseInstrumentRequest { request_id: request_id(), instrument, by: person() };
-            client.release_instrument(request).await?.into_inner()
+            ask(global, async |client| client.release_instrument(request.clone()).await).await?
         }
     };
-    connection.close().await?;
     if global.json {
         lab.instruments.iter().for_each(|it| json::line(&json::instrument(it)));
     } else if lab.instruments.is_empty() {

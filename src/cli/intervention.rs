@@ -1,44 +1,42 @@
 //! `intervention`: what waits for a person.
 
 use super::arguments::{InterventionArguments, InterventionVerb};
-use super::connect::{Connection, person, request_id};
+use super::connect::{ask, person, request_id};
 use super::output::{bold, line, show, table, time};
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
 pub(super) async fn intervention(global: &Global, arguments: InterventionArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
     match arguments.verb {
         InterventionVerb::List { all } => {
             let request = wire::ListInterventionsRequest { all };
-            let found = connection.client.list_interventions(request).await?.into_inner().interventions;
-            list(global, &found);
+            let found = ask(global, async |client| client.list_interventions(request).await).await?;
+            list(global, &found.interventions);
         }
         InterventionVerb::Show { number } => {
-            let it = one(&mut connection, number).await?;
+            let it = one(global, number).await?;
             if global.json { json::line(&json::intervention(&it)) } else { print(&it) }
         }
         InterventionVerb::Resolve { number, decision, revision } => {
             let seen = match revision {
                 Some(revision) => revision,
-                None => one(&mut connection, number).await?.revision,
+                None => one(global, number).await?.revision,
             };
             let request_id = request_id();
             let request =
                 wire::ResolveInterventionRequest { request_id, number, revision: seen, decision, by: person() };
-            let it = connection.client.resolve_intervention(request).await?.into_inner();
+            let it = ask(global, async |client| client.resolve_intervention(request.clone()).await).await?;
             if global.json { json::line(&json::intervention(&it)) } else { line(&resolved(&it)) }
         }
     }
-    connection.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn one(connection: &mut Connection, number: u32) -> Result<wire::Intervention, Failure> {
+async fn one(global: &Global, number: u32) -> Result<wire::Intervention, Failure> {
     let request = wire::ListInterventionsRequest { all: true };
-    let all = connection.client.list_interventions(request).await?.into_inner().interventions;
-    all.into_iter().find(|it| it.number == number).ok_or_else(|| {
+    let all = ask(global, async |client| client.list_interventions(request).await).await?;
+    all.interventions.into_iter().find(|it| it.number == number).ok_or_else(|| {
         Failure::new(format!("there is no intervention {number}"), "`eutectic intervention list --all` shows them")
     })
 }

@@ -1,37 +1,38 @@
 //! `log`: the journal, readable.
 
 use super::arguments::LogArguments;
-use super::connect::Connection;
+use super::connect::ask;
 use super::output::{line, time};
 use super::{Failure, Global};
 use eutectic_proto::control::v1 as wire;
 use std::collections::VecDeque;
 use std::process::ExitCode;
+use tonic::Response;
 
 pub(super) async fn log(global: &Global, arguments: LogArguments) -> Result<ExitCode, Failure> {
     let since_ms = arguments.since.as_deref().map(since).transpose()?.unwrap_or_default();
-    let mut connection = Connection::open(global).await?;
-    let request = wire::ReadLogRequest {
-        from_seq: arguments.from,
-        limit: 0,
-        campaign: arguments.campaign.unwrap_or_default(),
-        since_ms,
-    };
-    let mut entries = connection.client.read_log(request).await?.into_inner();
+    let campaign = arguments.campaign.unwrap_or_default();
+    let mut request = wire::ReadLogRequest { from_seq: arguments.from, limit: 0, campaign, since_ms };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let mut newest: VecDeque<wire::LogEntry> = VecDeque::new();
-    while let Some(entry) = entries.message().await? {
-        if limit == 0 {
-            print(&entry, global.json);
-            continue;
+    let read = ask(global, async |client| {
+        let mut entries = client.read_log(request.clone()).await?.into_inner();
+        while let Some(entry) = entries.message().await? {
+            // Should this owner go in the middle, the next one is asked for the rest.
+            request.from_seq = entry.seq.saturating_add(1);
+            if limit == 0 {
+                print(&entry, global.json);
+                continue;
+            }
+            if newest.len() == limit {
+                newest.pop_front();
+            }
+            newest.push_back(entry);
         }
-        if newest.len() == limit {
-            newest.pop_front();
-        }
-        newest.push_back(entry);
-    }
+        Ok(Response::new(()))
+    });
+    read.await?;
     newest.iter().for_each(|entry| print(entry, global.json));
-    connection.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

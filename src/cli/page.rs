@@ -1,23 +1,21 @@
 //! `page`: what people are called for.
 
 use super::arguments::{PageArguments, PageVerb};
-use super::connect::{Connection, person, request_id};
+use super::connect::{ask, person, request_id};
 use super::output::{line, show, table, time};
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
 pub(super) async fn page(global: &Global, arguments: PageArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
     let lab = match arguments.verb {
-        PageVerb::List => connection.client.get_workcell(wire::GetWorkcellRequest {}).await?,
+        PageVerb::List => ask(global, async |client| client.get_workcell(wire::GetWorkcellRequest {}).await).await?,
         PageVerb::Acknowledge { ids } => {
             let request = wire::AcknowledgePagesRequest { request_id: request_id(), ids, by: person() };
-            connection.client.acknowledge_pages(request).await?
+            ask(global, async |client| client.acknowledge_pages(request.clone()).await).await?
         }
     };
-    connection.close().await?;
-    let pages = lab.into_inner().pages;
+    let pages = lab.pages;
     if global.json {
         pages.iter().for_each(|it| json::line(&json::page(it)));
     } else if pages.is_empty() {

@@ -1,7 +1,7 @@
 //! `record`: what was measured by hand.
 
 use super::arguments::TableArguments;
-use super::connect::Connection;
+use super::connect::ask;
 use super::output::line;
 use super::{Failure, Global, json, table};
 use eutectic_proto::control::v1 as wire;
@@ -9,9 +9,7 @@ use std::process::ExitCode;
 
 pub(super) async fn record(global: &Global, arguments: TableArguments) -> Result<ExitCode, Failure> {
     let request = table::read(&arguments.file, arguments.campaign)?;
-    let mut connection = Connection::open(global).await?;
-    let list = connection.client.record_observations(request).await?.into_inner();
-    connection.close().await?;
+    let list = ask(global, async |client| client.record_observations(request.clone()).await).await?;
     if global.json {
         list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
         return Ok(ExitCode::SUCCESS);

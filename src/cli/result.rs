@@ -1,18 +1,16 @@
 //! `result`: what a campaign has found.
 
 use super::arguments::CampaignArguments;
-use super::connect::Connection;
+use super::connect::ask;
 use super::output::{bold, line, measured, number, percent, reading};
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
 pub(super) async fn result(global: &Global, arguments: CampaignArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let campaign = arguments.campaign.unwrap_or_default();
-    let result = connection.client.get_result(wire::GetCampaignRequest { campaign }).await?.into_inner();
+    let request = wire::GetCampaignRequest { campaign: arguments.campaign.unwrap_or_default() };
+    let result = ask(global, async |client| client.get_result(request.clone()).await).await?;
     show(&result, global.json);
-    connection.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `run`: a campaign to its end.
 
 use super::arguments::{CheckArguments, RunArguments};
-use super::connect::{Client, Connection, absolute, absolute_or_empty, person, request_id};
+use super::connect::{Client, Connection, HANDOVERS, absolute, absolute_or_empty, person, request_id};
 use super::live::{Live, next};
 use super::output::{line, note};
 use super::{Failure, Global, check, result, simulate};
@@ -13,9 +13,6 @@ use std::time::Duration;
 const REHEARSALS: &str = "rehearsals";
 /// How often an owner looks whether somebody else's campaign still runs in its folder.
 const OTHERS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often another owner of the folder may go while a campaign runs in it, before this process gives up.
-const HANDOVERS: u32 = 10;
 
 pub(super) async fn run(global: &Global, arguments: RunArguments) -> Result<ExitCode, Failure> {
     if arguments.simulate {

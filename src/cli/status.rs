@@ -1,6 +1,6 @@
 //! `status`: the lab, its campaigns and what runs.
 
-use super::connect::Connection;
+use super::connect::ask;
 use super::output::{bold, line, percent, show, table, time};
 use super::{Failure, Global, intervention, json};
 use eutectic_proto::control::v1 as wire;
@@ -8,10 +8,8 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) async fn status(global: &Global) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let hosts = connection.hosts();
-    let lab = connection.client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner();
-    connection.close().await?;
+    let lab = ask(global, async |client| client.get_workcell(wire::GetWorkcellRequest {}).await).await?;
+    let hosts = lab.pid == std::process::id();
     if global.json {
         let operation = |it: &wire::Operation| {
             json!({

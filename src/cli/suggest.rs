@@ -1,28 +1,25 @@
 //! `suggest`: the next points of a campaign by hand, as a table to fill in.
 
 use super::arguments::SuggestArguments;
-use super::connect::{Connection, absolute, request_id};
+use super::connect::{absolute, ask, request_id};
 use super::table::Writer;
 use super::{Failure, Global, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
 pub(super) async fn suggest(global: &Global, arguments: SuggestArguments) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::open(global).await?;
-    let client = &mut connection.client;
     let mut campaign = arguments.campaign.unwrap_or_default();
     if let Some(file) = &arguments.file {
         let request =
             wire::AddCampaignRequest { request_id: request_id(), path: absolute(file)?, ..Default::default() };
-        let added = client.add_campaign(request).await?.into_inner();
+        let added = ask(global, async |client| client.add_campaign(request.clone()).await).await?;
         if added.refused {
             return Err(Failure::diagnostics(&added.diagnostics));
         }
         campaign = added.campaign.and_then(|it| it.summary).unwrap_or_default().name;
     }
     let request = wire::SuggestExperimentsRequest { request_id: request_id(), campaign, count: arguments.count };
-    let list = client.suggest_experiments(request).await?.into_inner();
-    connection.close().await?;
+    let list = ask(global, async |client| client.suggest_experiments(request.clone()).await).await?;
     if global.json {
         list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
         return Ok(ExitCode::SUCCESS);

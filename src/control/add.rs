@@ -39,7 +39,7 @@ pub(super) async fn add(
         if known.shown.summary.as_ref().is_none_or(|it| it.phase != "ended")
             && let Err(words) = equip(keeper, &file, &path, &request.lab_path).await
         {
-            return Ok(refuse(words));
+            return unequipped(engine, words).await;
         }
         return Ok(wire::AddCampaignResponse { campaign: Some(known.shown), ..wire::AddCampaignResponse::default() });
     }
@@ -48,7 +48,7 @@ pub(super) async fn add(
         warnings.push(file.warnings.to_string());
     }
     if let Err(words) = equip(keeper, &file, &path, &request.lab_path).await {
-        return Ok(refuse(words));
+        return unequipped(engine, words).await;
     }
     let mut spec = file.spec.clone();
     spec.name = name.clone();
@@ -108,6 +108,14 @@ fn differs(file: &CampaignFile, known: &Known, seed: Option<u64>, name: &Campaig
 
 fn refuse(diagnostics: Vec<String>) -> wire::AddCampaignResponse {
     wire::AddCampaignResponse { diagnostics, refused: true, ..wire::AddCampaignResponse::default() }
+}
+
+/// A lab that can't be got ready is a refusal; unless this owner has ended meanwhile, which the next one makes good.
+async fn unequipped(engine: &Handle, words: Vec<String>) -> Result<wire::AddCampaignResponse, Status> {
+    match engine.read(|_| ()).await {
+        Ok(()) => Ok(refuse(words)),
+        Err(error) => Err(stopped(&error)),
+    }
 }
 
 async fn equip(keeper: &Keeper, file: &CampaignFile, path: &Path, lab: &str) -> Result<(), Vec<String>> {

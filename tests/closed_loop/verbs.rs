@@ -241,3 +241,27 @@ fn what_is_said_wrongly_gets_a_usage_error_and_what_is_not_there_a_reason() {
     assert_eq!(nothing.code, 1);
     assert!(nothing.err.contains("campaign"), "{}", nothing.err);
 }
+
+#[test]
+fn whoever_asks_while_owners_come_and_go_is_answered() {
+    let bench = Bench::new();
+    let file = bench.snar(3, 1).display().to_string();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for arguments in [["--json", "log"], ["--json", "status"]] {
+            let (bench, done) = (&bench, &done);
+            scope.spawn(move || {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    bench.run(&arguments).ok();
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+        }
+        // The first works, the others only show its result: each may find a looking verb as owner that is just ending.
+        let said: Vec<_> = (0..10).map(|_| bench.run(&["--json", "run", &file])).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for it in said {
+            assert_eq!(it.ok().last()["stop"]["reason"], "budget");
+        }
+    });
+}
