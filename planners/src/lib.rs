@@ -15,6 +15,7 @@ mod problem;
 mod random;
 mod rng;
 mod search;
+pub mod stdio;
 mod surrogate;
 
 pub use bayesian::Bayesian;

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::arguments::{PlannerArguments, PlannerVerb};
-use crate::planning::stdio;
+use eutectic_planners::stdio;
 use std::process::ExitCode;
 
 pub(super) fn planner(arguments: &PlannerArguments) -> Result<ExitCode, Failure> {

@@ -4,7 +4,6 @@
 //! same. `encode` strips units and names; nothing behind it knows of either.
 
 mod encode;
-pub mod stdio;
 
 use encode::{Encoded, encode};
 use eutectic_core::model::{Answer, Observation, Predicted, Proposal, Why, WhyKind};

@@ -4,7 +4,7 @@
 //! Objectives are *minimised* here and a constraint holds where it is at most 0. A fault is answered as
 //! `{"error": …}` and ends the conversation.
 
-use eutectic_planners::{Bayesian, Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
+use crate::{Bayesian, Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, Write};
