@@ -17,6 +17,7 @@ mod rng;
 mod search;
 pub mod stdio;
 mod surrogate;
+mod tune;
 
 pub use bayesian::Bayesian;
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};

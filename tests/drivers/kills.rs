@@ -74,11 +74,26 @@ impl Rig {
                 self.driver.restart();
             }
             Victim::Child(file) => {
-                let process = std::fs::read_to_string(file).unwrap();
-                // It may be dead already: then there is nothing to kill.
+                // It may be dead already, and the next one not there yet: then there is nothing to kill.
+                let Ok(process) = std::fs::read_to_string(file) else { return };
                 let _ = Command::new("kill").args(["-9", process.trim()]).stderr(Stdio::null()).status().unwrap();
+                let _ = std::fs::remove_file(file);
             }
         }
+    }
+
+    /// Waits until it takes operations, by a child that lives: the host may not have noticed yet that the last one died.
+    pub(super) async fn ready(&self) {
+        if let Victim::Child(file) = &self.victim {
+            for _ in 0..1000 {
+                if file.exists() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert!(file.exists(), "the host starts no child again");
+        }
+        self.driver.ready().await;
     }
 
     pub(super) async fn get(&self, id: &str) -> Option<wire::Operation> {

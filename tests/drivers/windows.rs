@@ -47,8 +47,7 @@ async fn kill(rig: &mut Rig, window: &Window, id: &str, occupying: &str, token: 
         started(rig, before + 1).await;
         before += 1;
     } else {
-        // Ready: a child that was killed before may still be on its way.
-        rig.driver.ready().await;
+        rig.ready().await;
     }
     if let Some(failpoint) = window.failpoint {
         rig.driver.arm(failpoint);

@@ -33,12 +33,20 @@ pub(crate) fn mode(data: &Data, warm: Option<&Hyper>) -> Hyper {
     best.map_or_else(|| Hyper::modes(data.parameters), |(theta, _)| Hyper(theta))
 }
 
+/// A short climb from hyperparameters that are nearly right; with the density it comes to.
+pub(crate) fn refine(data: &Data, start: &Hyper, steps: u64) -> Option<(Hyper, f64)> {
+    let (lower, upper) = likelihood::bounds(data.parameters);
+    let density = |theta: &[f64]| likelihood::density_gradient(data, &Hyper(theta.to_vec()));
+    optimise::maximise(&density, &start.0, &lower, &upper, steps).map(|(theta, value)| (Hyper(theta), value))
+}
+
 /// [`SETS`] sets of hyperparameters, distributed as the observations and the priors have it, nearly.
 pub(crate) fn sets(data: &Data, mode: &Hyper, source: &mut Source) -> Vec<Hyper> {
     let alone = || vec![mode.clone(); SETS];
     let Some((spread, directions)) = curvature(data, mode).and_then(|matrix| eigen(&matrix)) else {
         return alone();
     };
+    if crate::tune::t("sets", 8.0) < 2.0 { return alone(); }
     let (lower, upper) = likelihood::bounds(data.parameters);
     let spread: Vec<f64> = spread.iter().map(|value| 1.0 / value.max(CURVATURE_MIN).sqrt()).collect();
     let draw = |_| {

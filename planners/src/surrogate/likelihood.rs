@@ -82,7 +82,7 @@ impl Hyper {
 
 /// The mode of the logarithm of a lengthscale among so many parameters.
 fn lengthscale_mode(parameters: usize) -> f64 {
-    std::f64::consts::SQRT_2 + 0.5 * libm::log(parameters.max(1) as f64)
+    crate::tune::t("lm", std::f64::consts::SQRT_2) + 0.5 * libm::log(parameters.max(1) as f64)
 }
 
 /// The bounds of a hyperparameter vector.
@@ -162,12 +162,14 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
 fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     let mode = lengthscale_mode(data.parameters);
     let stated = data.known.iter().all(|variance| *variance > 0.0);
-    let noise = if stated { NOISE_BEYOND_STATED } else { NOISE };
+    let noise = if stated { NOISE_BEYOND_STATED } else { (crate::tune::t("nm", NOISE.0), crate::tune::t("ns", NOISE.1)) };
+    let ss = crate::tune::t("ss", SIGNAL_SPREAD);
+    let ls = crate::tune::t("ls", LENGTHSCALE_SPREAD);
     let normals = hyper
         .ln_lengthscales()
         .iter()
-        .map(|value| (value - mode, LENGTHSCALE_SPREAD))
-        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (hyper.ln_noise() - noise.0, noise.1 * noise.1)]);
+        .map(|value| (value - mode, ls))
+        .chain([(hyper.ln_signal(), ss * ss), (hyper.ln_noise() - noise.0, noise.1 * noise.1)]);
     let (densities, slopes): (Vec<f64>, Vec<f64>) =
         normals.map(|(distance, variance)| (-0.5 * distance * distance / variance, -distance / variance)).unzip();
     (densities.iter().sum(), slopes)

@@ -11,7 +11,7 @@ mod transform;
 
 pub(crate) use fit::SETS;
 pub(crate) use member::{Member, Prediction};
-pub(crate) use transform::Transform;
+pub(crate) use transform::{Transform, Warp};
 
 use likelihood::{Data, Hyper};
 
@@ -55,14 +55,16 @@ impl Surrogate {
         source: &mut Source,
     ) -> Self {
         let parameters = groups.last().map_or(0, |last| last + 1);
-        let data = |limit: usize| standardise(&transform, &thinned(observations, limit), groups, parameters);
-        let fitted = data(FIT_ROWS);
+        let plain = standardise(&transform, &thinned(observations, FIT_ROWS), groups, parameters);
         let warm = warm.map(|memo| {
             let mut theta = memo.ln_lengthscales.clone();
             theta.extend([memo.ln_signal, memo.ln_noise]);
             Hyper(theta)
         });
-        let mode = fit::mode(&fitted, warm.as_ref());
+        let mode = fit::mode(&plain, warm.as_ref());
+        let (transform, mode) = bent(&transform, observations, groups, &plain, mode);
+        let data = |limit: usize| standardise(&transform, &thinned(observations, limit), groups, parameters);
+        let fitted = data(FIT_ROWS);
         let sets = fit::sets(&fitted, &mode, source);
         let data = if observations.len() > FIT_ROWS { data(MODEL_ROWS) } else { fitted };
         Self { transform, data, mode, sets, fitted_at: observations.len() }
@@ -89,6 +91,50 @@ impl Surrogate {
             fitted_at: self.fitted_at,
         }
     }
+}
+
+/// The bend by which the observations are most like a Gaussian process, if any is better by far than none.
+fn bent(
+    plain: &Transform,
+    observations: &[Observation],
+    groups: &[usize],
+    data: &Data,
+    mode: Hyper,
+) -> (Transform, Hyper) {
+    use crate::tune::t;
+    let straight = (plain.clone(), mode.clone());
+    let Transform::Objective { .. } = plain else { return straight };
+    if t("warp", 3.0) < 1.0 || observations.len() < t("warpmin", 6.0) as usize { return straight; }
+    let Some((mode, base)) = fit::refine(data, &mode, 20) else { return straight };
+    let thin = thinned(observations, FIT_ROWS);
+    let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
+    let top = data.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut warps = Vec::new();
+    if t("warp", 3.0) as i64 & 1 == 1 {
+        for lambda in [-1.0, -0.5, 0.0, 0.5, 1.5, 2.0, 2.5] {
+            let d: f64 = lambda - 1.0;
+            warps.push((Warp::YeoJohnson { lambda }, -0.5 * d * d / 0.25 * t("yjprior", 1.0)));
+        }
+    }
+    if t("warp", 3.0) as i64 & 2 == 2 {
+        for reach in [0.01, 0.03, 0.1, 0.3, 1.0] {
+            let d: f64 = libm::log(reach / 3.0);
+            warps.push((Warp::FromTop { top, reach }, -0.5 * d * d / 4.0 * t("topprior", 1.0)));
+        }
+    }
+    let mut best = (straight, base + t("gate", 2.0));
+    for (warp, prior) in warps {
+        let Some((transform, jacobian)) = plain.warped(warp, &values) else { continue };
+        let data = standardise(&transform, &thin, groups, data.parameters);
+        let Some((mode, density)) = fit::refine(&data, &mode, 15) else { continue };
+        if density + jacobian + prior > best.1 {
+            best = ((transform, mode), density + jacobian + prior);
+        }
+    }
+    if t("verbose", 0.0) > 0.0 {
+        if let Transform::Objective { warp, .. } = &best.0.0 { eprintln!("n={} base {base:.1} best {:.1} {warp:?}", values.len(), best.1); }
+    }
+    best.0
 }
 
 fn standardise(transform: &Transform, observations: &[&Observation], groups: &[usize], parameters: usize) -> Data {

@@ -21,6 +21,12 @@ pub(crate) enum Transform {
         mean: f64,
         /// The standard deviation after it.
         scale: f64,
+        /// What is bent after that.
+        warp: Warp,
+        /// The mean after the warp.
+        centre: f64,
+        /// The standard deviation after the warp.
+        spread: f64,
     },
     /// A constraint: `sign(c) ln(1 + |c|/typical) / scale`, not centred, so that 0 stays the border.
     Constraint {
@@ -49,7 +55,21 @@ impl Transform {
         let square: f64 = pulled.iter().map(|value| ((value - mean) / size).powi(2) / count).sum();
         let scale = size * square.sqrt();
         let usable = scale.is_finite() && scale > ROUNDING * mean.abs() && scale > f64::MIN_POSITIVE;
-        Self::Objective { fence, reach, mean, scale: if usable { scale } else { 1.0 } }
+        let scale = if usable { scale } else { 1.0 };
+        Self::Objective { fence, reach, mean, scale, warp: Warp::None, centre: 0.0, spread: 1.0 }
+    }
+
+    /// The same with a bend, for these values; and what the bend adds to the logarithm of their density.
+    pub(crate) fn warped(&self, bend: Warp, values: &[f64]) -> Option<(Self, f64)> {
+        let Self::Objective { fence, reach, mean, scale, .. } = *self else { return None };
+        let z: Vec<f64> = values.iter().map(|value| (pull(*value, fence, reach) - mean) / scale).collect();
+        let bent: Vec<f64> = z.iter().map(|z| bend.apply(*z)).collect();
+        let count = bent.len().max(1) as f64;
+        let centre = bent.iter().sum::<f64>() / count;
+        let spread = (bent.iter().map(|w| (w - centre) * (w - centre)).sum::<f64>() / count).sqrt();
+        let density = z.iter().map(|z| libm::log(bend.slope(*z))).sum::<f64>() - count * libm::log(spread);
+        let warped = Self::Objective { fence, reach, mean, scale, warp: bend, centre, spread };
+        (spread > 0.0 && density.is_finite()).then_some((warped, density))
     }
 
     /// For a constraint with these (finite) values.
@@ -64,7 +84,9 @@ impl Transform {
     /// The standardised value.
     pub(crate) fn apply(&self, value: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, mean, scale } => (pull(value, *fence, *reach) - mean) / scale,
+            Self::Objective { fence, reach, mean, scale, warp, centre, spread } => {
+                (warp.apply((pull(value, *fence, *reach) - mean) / scale) - centre) / spread
+            }
             Self::Constraint { typical, scale } => signed_ln(value / typical) / scale,
         }
     }
@@ -72,8 +94,8 @@ impl Transform {
     /// The value of a standardised one.
     pub(crate) fn invert(&self, z: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, mean, scale } => {
-                let pulled = mean + scale * z;
+            Self::Objective { fence, reach, mean, scale, warp, centre, spread } => {
+                let pulled = mean + scale * warp.invert(centre + spread * z);
                 if *reach > 0.0 && pulled < *fence {
                     fence - reach * libm::expm1((fence - pulled) / reach)
                 } else {
@@ -87,10 +109,10 @@ impl Transform {
     /// How fast the standardised value grows with the value.
     pub(crate) fn slope(&self, value: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, scale, .. } if *reach > 0.0 && value < *fence => {
-                reach / (reach + fence - value) / scale
+            Self::Objective { fence, reach, mean, scale, warp, spread, .. } => {
+                let pulled = if *reach > 0.0 && value < *fence { reach / (reach + fence - value) } else { 1.0 };
+                pulled * warp.slope((pull(value, *fence, *reach) - mean) / scale) / scale / spread
             }
-            Self::Objective { scale, .. } => 1.0 / scale,
             Self::Constraint { typical, scale } => 1.0 / (typical + value.abs()) / scale,
         }
     }
@@ -101,6 +123,68 @@ impl Transform {
         let value = finite(self.invert(mean));
         Estimate { mean: value, sd: finite(sd / self.slope(value)) }
     }
+}
+
+/// A monotone bend of standardised values, by which an outcome becomes more like a Gaussian process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Warp {
+    /// Straight.
+    None,
+    /// A power on either side of 0.
+    ///
+    /// Source: I.-K. Yeo and R. A. Johnson, Biometrika 87 (2000).
+    YeoJohnson {
+        /// 1 is straight; below it the good side is pressed together, above it the bad one.
+        lambda: f64,
+    },
+    /// A logarithm of the distance from the best: differences near it count more the smaller they are.
+    FromTop {
+        /// The best value.
+        top: f64,
+        /// Within this distance it is nearly straight.
+        reach: f64,
+    },
+}
+
+impl Warp {
+    fn apply(self, z: f64) -> f64 {
+        match self {
+            Self::None => z,
+            Self::YeoJohnson { lambda } if z >= 0.0 => power(z, lambda),
+            Self::YeoJohnson { lambda } => -power(-z, 2.0 - lambda),
+            Self::FromTop { top, reach } if z < top => -libm::log1p((top - z) / reach),
+            Self::FromTop { top, reach } => (z - top) / reach,
+        }
+    }
+
+    fn invert(self, w: f64) -> f64 {
+        match self {
+            Self::None => w,
+            Self::YeoJohnson { lambda } if w >= 0.0 => unpower(w, lambda),
+            Self::YeoJohnson { lambda } => -unpower(-w, 2.0 - lambda),
+            Self::FromTop { top, reach } if w < 0.0 => top - reach * libm::expm1(-w),
+            Self::FromTop { top, reach } => top + reach * w,
+        }
+    }
+
+    fn slope(self, z: f64) -> f64 {
+        match self {
+            Self::None => 1.0,
+            Self::YeoJohnson { lambda } if z >= 0.0 => libm::pow(1.0 + z, lambda - 1.0),
+            Self::YeoJohnson { lambda } => libm::pow(1.0 - z, 1.0 - lambda),
+            Self::FromTop { top, reach } => 1.0 / (reach + (top - z).max(0.0)),
+        }
+    }
+}
+
+/// `((1 + x)^p - 1) / p`, a logarithm at 0.
+fn power(x: f64, p: f64) -> f64 {
+    if p.abs() < 1e-9 { libm::log1p(x) } else { libm::expm1(p * libm::log1p(x)) / p }
+}
+
+/// The inverse of [`power`]; where there is none, as far as it goes.
+fn unpower(y: f64, p: f64) -> f64 {
+    if p.abs() < 1e-9 { libm::expm1(y) } else { libm::expm1(libm::log1p((p * y).max(-1.0 + 1e-12)) / p) }
 }
 
 /// Pulls in what lies below a fence: continuous with its slope, and monotone.
