@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// Who may import whom: a room, the rooms of the main crate that it may use, and the crates of the workspace.
 const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
-    ("cli", &["closest", "doctor", "files", "host", "lab"], &["eutectic_planners", "eutectic_proto", "eutectic_instruments"]),
+    (
+        "cli",
+        &["closest", "doctor", "files", "host", "lab"],
+        &["eutectic_planners", "eutectic_proto", "eutectic_instruments"],
+    ),
     ("closest", &[], &[]),
     ("control", &["engine", "files", "gateway", "lab", "paging", "projections"], &["eutectic_core", "eutectic_proto"]),
     ("doctor", &["engine", "journal", "planning"], &["eutectic_core"]),

@@ -141,7 +141,7 @@ fn campaign(planner: &dyn Planner, seed: u64) -> Result<(Point, Duration), PlanE
 fn main() -> Result<(), PlanError> {
     let seeds = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(10);
     println!("planner   seed   true STY   of optimum   true E   good   ms a suggestion");
-    for (name, planner) in [("bayesian", &Bayesian as &dyn Planner), ("random", &Random)] {
+    for (name, planner) in [("bayesian", &Bayesian::default() as &dyn Planner), ("random", &Random)] {
         let (mut good, mut close) = (0, 0);
         for seed in 0..seeds {
             let (point, spent) = campaign(planner, seed)?;

@@ -4,6 +4,7 @@ use crate::design;
 use crate::frame::Frame;
 use crate::memo::{MEMO_VERSION, Memo};
 use crate::model::{Expected, FEASIBLE, Model, Outlook};
+use crate::part::Without;
 use crate::planner::{MAX_COUNT, PlanError, Planner, Reason, Recommendation, Suggestion};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::rng;
@@ -11,6 +12,8 @@ use crate::search;
 
 /// A call places no more points than this by the model; any further ones fill gaps.
 const MODELLED_MAX: usize = 64;
+/// With several objectives, how many points of the front are looked around at.
+const FRONT_HINTS: usize = 6;
 /// A proposal nearer than this to a point already tried (in unit coordinates) measures it again.
 const SAME: f64 = 1e-4;
 
@@ -23,7 +26,10 @@ const SAME: f64 = 1e-4;
 ///
 /// Where an outcome has fewer than two readings, or a covariance stays singular, it goes on filling the space.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Bayesian;
+pub struct Bayesian {
+    /// What of it is left out.
+    pub without: Without,
+}
 
 impl Planner for Bayesian {
     fn suggest(
@@ -44,7 +50,9 @@ impl Planner for Bayesian {
         let initial = problem.initial_size().saturating_sub(rows.len()).min(count);
         call.fill(initial, Reason::Initial)?;
         let mut next = memo.clone();
-        if let Some(model) = Model::fit(problem, &frame, &call.rows, memo, seed).filter(|_| call.missing(count)) {
+        if let Some(model) =
+            Model::fit(problem, &frame, &call.rows, memo, self.without, seed).filter(|_| call.missing(count))
+        {
             let last = match call.improve(&model, memo, count.min(MODELLED_MAX)) {
                 Ok(last) => last,
                 Err(PlanError::Singular { .. }) => Vec::new(),
@@ -62,7 +70,7 @@ impl Planner for Bayesian {
         memo.check()?;
         let frame = Frame::new(&problem.space);
         let by_readings = || crate::Random.recommend(problem, rows, memo, seed);
-        let Some(model) = Model::fit(problem, &frame, rows, memo, seed) else { return by_readings() };
+        let Some(model) = Model::fit(problem, &frame, rows, memo, self.without, seed) else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
         let Some((row, at)) = best_tried(&outlook, &frame, rows) else { return Err(PlanError::NothingObserved) };
         Ok(Recommendation {
@@ -74,6 +82,11 @@ impl Planner for Bayesian {
     }
 }
 
+/// What the search is led by, all objectives alike.
+fn balanced(at: &Expected) -> f64 {
+    at.leads.iter().map(|(mean, _)| mean).sum()
+}
+
 /// The tried point of [`Planner::recommend`], and what is expected there. Of equals the first wins.
 fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<(usize, Expected)> {
     let usable = |outcome: &Outcome| match outcome {
@@ -83,11 +96,28 @@ fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<
     let tried = rows.iter().enumerate().filter(|(_, row)| usable(&row.outcome));
     let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.unit(&row.point))));
     let ahead = |next: &Expected, best: &Expected| match (next.p_feasible >= FEASIBLE, best.p_feasible >= FEASIBLE) {
-        (true, true) => next.lead.0 > best.lead.0,
+        (true, true) => balanced(next) > balanced(best),
         (false, false) => next.p_feasible > best.p_feasible,
         (next, _) => next,
     };
     judged.reduce(|best, next| if ahead(&next.1, &best.1) { next } else { best })
+}
+
+/// A few tried points spread along the front of what is expected, as far as it is feasible.
+fn front(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Vec<usize> {
+    let tried = rows.iter().enumerate().filter(|(_, row)| matches!(row.outcome, Outcome::Observed { .. }));
+    let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.unit(&row.point))));
+    let judged: Vec<(usize, Expected)> = judged.collect();
+    let most = judged.iter().map(|(_, at)| at.p_feasible).fold(0.0, f64::max);
+    let hopeful = judged.iter().filter(|(_, at)| at.p_feasible >= FEASIBLE.min(most));
+    let hopeful: Vec<&(usize, Expected)> = hopeful.collect();
+    let better = |a: &Expected, b: &Expected| a.leads.iter().zip(&b.leads).all(|(a, b)| a.0 > b.0);
+    let mut front: Vec<_> =
+        hopeful.iter().filter(|(_, at)| !hopeful.iter().any(|(_, other)| better(other, at))).collect();
+    let first = |at: &Expected| at.leads.first().map_or(0.0, |(mean, _)| *mean);
+    front.sort_by(|a, b| first(&a.1).total_cmp(&first(&b.1)));
+    let count = FRONT_HINTS.min(front.len());
+    (0..count).filter_map(|index| front.get(index * front.len() / count)).map(|(index, _)| *index).collect()
 }
 
 /// One call of [`Planner::suggest`].
@@ -154,8 +184,13 @@ impl<'a> Call<'a> {
         let mut promise = outlook.promise(&self.rows, self.seed, further)?;
         let best = best_tried(&outlook, self.frame, &self.rows);
         let feasible = best.as_ref().is_some_and(|(_, at)| at.p_feasible >= FEASIBLE);
-        let best =
-            best.and_then(|(row, _)| self.rows.get(row)).map(|row| self.frame.snap(&self.frame.unit(&row.point)));
+        let best: Vec<usize> = if outlook.has_front() {
+            front(&outlook, self.frame, &self.rows)
+        } else {
+            best.into_iter().map(|(row, _)| row).collect()
+        };
+        let best: Vec<Vec<f64>> =
+            best.iter().filter_map(|row| self.rows.get(*row)).map(|row| self.frame.unit(&row.point)).collect();
         let mut last = memo.last.clone();
         while self.missing(count) {
             let number = self.rows.len() as u64;

@@ -36,6 +36,12 @@ impl<'a> Frame<'a> {
         self.space.parameters.iter().map(moves).collect()
     }
 
+    /// Which features are numbers, and not parts of a category.
+    pub(crate) fn numeric(&self) -> Vec<bool> {
+        let number = |group: &usize| !matches!(self.space.parameters.get(*group), Some(Parameter::Categorical { .. }));
+        self.groups.iter().map(number).collect()
+    }
+
     /// The unit coordinates of a point; outside `[0, 1]` where a real lies outside its range.
     pub(crate) fn unit(&self, point: &Point) -> Vec<f64> {
         self.space.parameters.iter().zip(&point.0).map(|(parameter, value)| to_unit(parameter, *value)).collect()

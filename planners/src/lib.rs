@@ -6,21 +6,24 @@
 mod bayesian;
 mod design;
 mod frame;
+mod front;
 mod memo;
 mod model;
 mod normal;
 mod optimise;
+mod part;
 mod planner;
 mod problem;
+mod promise;
 mod random;
 mod rng;
 mod search;
 pub mod stdio;
 mod surrogate;
-mod tune;
 
 pub use bayesian::Bayesian;
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
+pub use part::{Part, Without};
 pub use planner::{Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion};
 pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
 pub use random::Random;

@@ -6,7 +6,7 @@ use crate::memo::Memo;
 use crate::problem::{Point, Problem, Row};
 
 /// The version of every planner here. It changes whenever the same arguments could give other points.
-pub const PLANNER_VERSION: &str = concat!("eutectic-planners/", env!("CARGO_PKG_VERSION"), "/1");
+pub const PLANNER_VERSION: &str = concat!("eutectic-planners/", env!("CARGO_PKG_VERSION"), "/2");
 
 /// No call proposes more points than this.
 pub const MAX_COUNT: usize = 1000;

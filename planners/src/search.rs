@@ -2,9 +2,9 @@
 
 use crate::design::Sobol;
 use crate::frame::Frame;
-use crate::model::Promise;
 use crate::optimise;
 use crate::problem::Parameter;
+use crate::promise::Promise;
 use crate::rng::{self, Source, Stream};
 
 /// Candidates spread over the whole space.
@@ -59,7 +59,7 @@ pub(crate) fn best_of(promise: &Promise<'_>, units: &[Vec<f64>]) -> Option<usize
 fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64, source: &mut Source) -> Vec<Vec<f64>> {
     let sobol = Sobol::new(frame.dimension(), Some(rng::derive(seed, Stream::Search, 0)));
     let mut looked: Vec<Vec<f64>> = hints.to_vec();
-    for index in 0..(SPREAD as f64 * crate::tune::t("spread", 1.0)) as u64 {
+    for index in 0..SPREAD {
         let unit = frame.spread(&sobol.point(index));
         if index % ON_BOUNDS_EVERY == 0 {
             looked.push(onto_bounds(frame, &unit, source));
@@ -68,7 +68,7 @@ fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64, source: &mut Sou
     }
     let share = (MOVED / frame.dimension().max(1) as f64).min(1.0);
     for (hint, radius) in hints.iter().flat_map(|hint| RADII.map(|radius| (hint, radius))) {
-        looked.extend((0..(AROUND as f64 * crate::tune::t("around", 1.0)) as usize).map(|_| around(frame, hint, radius, share, source)));
+        looked.extend((0..AROUND).map(|_| around(frame, hint, radius, share, source)));
     }
     let anchor = looked.iter().find(|unit| frame.holds(unit)).cloned();
     let inside = |unit: Vec<f64>| {
@@ -123,7 +123,7 @@ fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>) -> Vec<(Vec<f64>, f64
     let apart = APART * APART * frame.dimension() as f64;
     let mut chosen: Vec<(Vec<f64>, f64)> = Vec::new();
     for (unit, value) in scored {
-        if chosen.len() == (CLIMBS as f64 * crate::tune::t("climbs", 1.0)) as usize {
+        if chosen.len() == CLIMBS {
             break;
         }
         if chosen.iter().all(|(other, _)| frame.distance2(other, &unit) >= apart) {
@@ -152,7 +152,7 @@ fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64)) -> (
     let function = |unit: &[f64]| {
         if frame.holds(unit) { promise.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
     };
-    match optimise::maximise(&function, &start.0, &bound(0.0), &bound(1.0), (STEPS as f64 * crate::tune::t("steps", 1.0)) as u64) {
+    match optimise::maximise(&function, &start.0, &bound(0.0), &bound(1.0), STEPS) {
         Some(better) if better.1 > start.1 => better,
         Some(_) | None => start,
     }

@@ -4,7 +4,7 @@
 //! Objectives are *minimised* here and a constraint holds where it is at most 0. A fault is answered as
 //! `{"error": …}` and ends the conversation.
 
-use crate::{Bayesian, Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
+use crate::{Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, Write};
@@ -85,7 +85,7 @@ struct Conversation {
 ///
 /// # Errors
 /// What reading or writing says; a fault in a message is answered, not returned.
-pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub fn run(planner: &dyn Planner, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut conversation = None;
     let mut line = Vec::new();
     loop {
@@ -96,7 +96,7 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let answer = answer(&mut conversation, &line);
+        let answer = answer(planner, &mut conversation, &line);
         let fault = answer.is_err();
         let answer = answer.unwrap_or_else(|message| json!({ "error": message }));
         writeln!(output, "{answer}")?;
@@ -107,7 +107,7 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     }
 }
 
-fn answer(conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Value, String> {
+fn answer(planner: &dyn Planner, conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Value, String> {
     let message: Message = serde_json::from_slice(line).map_err(|error| format!("not a message: {error}"))?;
     if let Message::Init { seed, space } = message {
         *conversation = Some(begin(seed, space)?);
@@ -125,10 +125,10 @@ fn answer(conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Value,
             }
             Ok(json!({ "ok": true }))
         }
-        Message::Ask { n } => conversation.ask(n),
+        Message::Ask { n } => conversation.ask(planner, n),
         Message::Recommend => {
             let Conversation { problem, rows, memo, seed, .. } = &*conversation;
-            let found = Bayesian.recommend(problem, rows, memo, *seed).map_err(|error| error.to_string())?;
+            let found = planner.recommend(problem, rows, memo, *seed).map_err(|error| error.to_string())?;
             let point = rows.get(found.row).map(|row| conversation.params(&row.point));
             Ok(json!({ "params": point, "p_feasible": found.p_feasible }))
         }
@@ -169,8 +169,12 @@ fn parameter(named: &Named) -> Result<Parameter, String> {
 }
 
 impl Conversation {
-    fn ask(&mut self, count: usize) -> Result<Value, String> {
-        let planner = Bayesian;
+    fn ask(&mut self, planner: &dyn Planner, count: usize) -> Result<Value, String> {
+        // What was told before the first ask is the initial design.
+        let told = self.rows.len();
+        if told > 0 {
+            self.problem.initial.get_or_insert(told);
+        }
         let (suggestions, memo) = planner
             .suggest(&self.problem, &self.rows, &self.memo, self.seed, count)
             .map_err(|error| error.to_string())?;

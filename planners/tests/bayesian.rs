@@ -37,7 +37,7 @@ fn campaign(
 ) -> (Vec<Row>, Vec<Suggestion>, Memo) {
     let (mut rows, mut made, mut memo) = (Vec::new(), Vec::new(), Memo::default());
     while rows.len() < experiments {
-        let (suggestions, next) = Bayesian.suggest(problem, &rows, &memo, seed, 1).unwrap();
+        let (suggestions, next) = Bayesian::default().suggest(problem, &rows, &memo, seed, 1).unwrap();
         memo = next;
         for suggestion in suggestions {
             assert!(problem.space.contains(&suggestion.point), "{suggestion:?}");
@@ -59,7 +59,7 @@ fn branin(point: &Point) -> f64 {
 fn a_smooth_function_is_minimised_far_below_random_search() {
     let problem = problem(vec![real(-5.0, 10.0), real(0.0, 15.0)], 0);
     let (rows, _, memo) = campaign(&problem, 30, 1, |point| read(-branin(point), &[]));
-    let answer = Bayesian.recommend(&problem, &rows, &memo, 1).unwrap();
+    let answer = Bayesian::default().recommend(&problem, &rows, &memo, 1).unwrap();
     let found = branin(&rows[answer.row].point);
     assert!(found < 0.397_888 + 0.02, "{found}");
     // Of a thousand random points the best is worse.
@@ -77,14 +77,14 @@ fn the_same_arguments_give_the_same_bits_and_a_stored_memo_changes_none() {
     assert_eq!(rows, again);
     let stored: Memo = serde_json::from_str(&serde_json::to_string(&memo).unwrap()).unwrap();
     assert_eq!(
-        Bayesian.suggest(&problem, &rows, &memo, 5, 3).unwrap(),
-        Bayesian.suggest(&problem, &rows, &stored, 5, 3).unwrap()
+        Bayesian::default().suggest(&problem, &rows, &memo, 5, 3).unwrap(),
+        Bayesian::default().suggest(&problem, &rows, &stored, 5, 3).unwrap()
     );
     let (other, _, _) = campaign(&problem, 12, 6, outcome);
     assert_ne!(rows, other);
     // Resumed from its rows and its memo, the last suggestion is made again.
     let (_, _, before) = campaign(&problem, 11, 5, outcome);
-    let (resumed, _) = Bayesian.suggest(&problem, &rows[..11], &before, 5, 1).unwrap();
+    let (resumed, _) = Bayesian::default().suggest(&problem, &rows[..11], &before, 5, 1).unwrap();
     assert_eq!(resumed[0], made[11]);
 }
 
@@ -93,8 +93,8 @@ fn the_memo_is_part_of_the_arguments() {
     let problem = problem(vec![real(0.0, 1.0); 3], 0);
     let outcome = |point: &Point| read((5.0 * point.0[0]).sin() * point.0[1] - point.0[2].powi(2), &[]);
     let (rows, _, memo) = campaign(&problem, 12, 2, outcome);
-    let (with, _) = Bayesian.suggest(&problem, &rows, &memo, 2, 1).unwrap();
-    let (without, _) = Bayesian.suggest(&problem, &rows, &Memo::default(), 2, 1).unwrap();
+    let (with, _) = Bayesian::default().suggest(&problem, &rows, &memo, 2, 1).unwrap();
+    let (without, _) = Bayesian::default().suggest(&problem, &rows, &Memo::default(), 2, 1).unwrap();
     assert_ne!(with, without, "a planner that ignored its memo would pass every other test");
 }
 
@@ -103,7 +103,7 @@ fn a_memo_of_a_later_version_is_refused() {
     let problem = problem(vec![real(0.0, 1.0)], 0);
     let memo = Memo { version: 99, ..Memo::default() };
     assert_eq!(
-        Bayesian.suggest(&problem, &[], &memo, 0, 1).unwrap_err(),
+        Bayesian::default().suggest(&problem, &[], &memo, 0, 1).unwrap_err(),
         PlanError::MemoVersion { found: 99, known: eutectic_planners::MEMO_VERSION }
     );
 }
@@ -117,7 +117,7 @@ fn the_answer_is_feasible_by_the_model_and_not_the_luckiest_reading() {
         (0..40).map(|k| f64::from(k) / 40.0).map(|x| row(x, -(x - 0.4).powi(2) + 0.03 * (500.0 * x).sin())).collect();
     rows.push(row(0.101, 0.06));
     rows.push(row(0.9, 0.5));
-    let answer = Bayesian.recommend(&problem, &rows, &Memo::default(), 0).unwrap();
+    let answer = Bayesian::default().recommend(&problem, &rows, &Memo::default(), 0).unwrap();
     let x = rows[answer.row].point.0[0];
     assert!((x - 0.4).abs() < 0.15, "the answer is {x}");
     assert!(answer.p_feasible.unwrap() > 0.5);
@@ -133,7 +133,7 @@ fn a_failing_recipe_is_learnt_from() {
     let late = rows[12..].iter().filter(|row| row.outcome == Outcome::Failed).count();
     assert!(late <= 3, "{late} of 12 late recipes still fail");
     assert!(made.last().unwrap().p_feasible.is_some());
-    let answer = Bayesian.recommend(&problem, &rows, &memo, 3).unwrap();
+    let answer = Bayesian::default().recommend(&problem, &rows, &memo, 3).unwrap();
     assert!((rows[answer.row].point.0[0] - 0.5).abs() < 0.02, "{:?}", rows[answer.row]);
 }
 
@@ -142,13 +142,13 @@ fn pending_points_and_a_batch_spread_out() {
     let problem = problem(vec![real(0.0, 1.0), real(0.0, 1.0)], 0);
     let outcome = |point: &Point| read(-(point.0[0] - 0.3).powi(2) - (point.0[1] - 0.7).powi(2), &[]);
     let (mut rows, _, memo) = campaign(&problem, 8, 4, outcome);
-    let (batch, _) = Bayesian.suggest(&problem, &rows, &memo, 4, 4).unwrap();
+    let (batch, _) = Bayesian::default().suggest(&problem, &rows, &memo, 4, 4).unwrap();
     let distance = |a: &Point, b: &Point| a.0.iter().zip(&b.0).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
     for (index, a) in batch.iter().enumerate() {
         assert!(batch[..index].iter().all(|b| distance(&a.point, &b.point) > 1e-3), "{batch:?}");
     }
     rows.push(Row { point: batch[0].point.clone(), outcome: Outcome::Pending });
-    let (next, _) = Bayesian.suggest(&problem, &rows, &memo, 4, 1).unwrap();
+    let (next, _) = Bayesian::default().suggest(&problem, &rows, &memo, 4, 1).unwrap();
     assert!(distance(&next[0].point, &batch[0].point) > 1e-3, "{next:?} while {:?} is under way", batch[0]);
 }
 
@@ -180,7 +180,7 @@ fn a_pool_is_proposed_from_once_each_until_it_is_empty() {
     seen.dedup();
     assert_eq!(seen.len(), 12);
     assert!(rows.iter().all(|row| pool.contains(&row.point)));
-    assert_eq!(Bayesian.suggest(&problem, &rows, &Memo::default(), 0, 1).unwrap_err(), PlanError::Exhausted);
+    assert_eq!(Bayesian::default().suggest(&problem, &rows, &Memo::default(), 0, 1).unwrap_err(), PlanError::Exhausted);
 }
 
 #[test]
@@ -286,12 +286,12 @@ proptest! {
         let rows: Vec<Row> = readings.into_iter().zip(points)
             .map(|(reading, suggestion)| Row { point: suggestion.point.clone(), outcome: outcome(reading) })
             .collect();
-        let (suggestions, memo) = Bayesian.suggest(&problem, &rows, &Memo::default(), seed, 2).unwrap();
+        let (suggestions, memo) = Bayesian::default().suggest(&problem, &rows, &Memo::default(), seed, 2).unwrap();
         prop_assert_eq!(suggestions.len(), 2);
         for suggestion in &suggestions {
             prop_assert!(problem.space.contains(&suggestion.point), "{:?}", suggestion);
         }
         prop_assert!(serde_json::to_string(&memo).unwrap().len() < eutectic_planners::MEMO_MAX_BYTES);
-        let _ = Bayesian.recommend(&problem, &rows, &memo, seed);
+        let _ = Bayesian::default().recommend(&problem, &rows, &memo, seed);
     }
 }

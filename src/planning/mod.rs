@@ -64,7 +64,7 @@ fn observation(experiment: &eutectic_core::Experiment) -> Option<(u32, Observati
 /// [`PlanningError::Planner`].
 pub fn plan(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     let Encoded { problem, rows, memo, .. } = &input.encoded;
-    let planner = Bayesian;
+    let planner = Bayesian::default();
     match input.purpose {
         Purpose::Propose { count } => {
             let (suggestions, memo) = planner.suggest(problem, rows, memo, input.seed, count as usize)?;

@@ -9,6 +9,7 @@ use ndarray::Array2;
 use super::dense::{dot, eigen};
 use super::likelihood::{self, Data, Hyper};
 use crate::optimise;
+use crate::part::{Part, Without};
 use crate::rng::Source;
 
 /// How many sets of hyperparameters are averaged over.
@@ -22,69 +23,161 @@ const DIFFERENCE: f64 = 1e-3;
 /// The least curvature believed: draws lie within a few of these standard deviations, 3 in each logarithm.
 const CURVATURE_MIN: f64 = 1.0 / 9.0;
 
+/// What is known of the hyperparameters: with noise to be found, or with exact readings.
+#[derive(Clone, Copy)]
+struct Posterior<'a> {
+    data: &'a Data,
+    exact: bool,
+}
+
+impl Posterior<'_> {
+    /// How many hyperparameters are free: the noise is the last one.
+    fn dimension(&self) -> usize {
+        self.data.parameters + if self.exact { 1 } else { 2 }
+    }
+
+    fn hyper(&self, theta: &[f64]) -> Hyper {
+        let mut theta = theta.to_vec();
+        if self.exact {
+            theta.push(likelihood::ln_exact());
+        }
+        Hyper(theta)
+    }
+
+    fn theta(&self, hyper: &Hyper) -> Vec<f64> {
+        hyper.0.get(..self.dimension()).unwrap_or_default().to_vec()
+    }
+
+    fn bounds(&self) -> (Vec<f64>, Vec<f64>) {
+        let (mut lower, mut upper) = likelihood::bounds(self.data.parameters);
+        lower.truncate(self.dimension());
+        upper.truncate(self.dimension());
+        (lower, upper)
+    }
+
+    fn density_gradient(&self, theta: &[f64]) -> (f64, Vec<f64>) {
+        let (value, mut gradient) = likelihood::density_gradient(self.data, &self.hyper(theta));
+        gradient.truncate(self.dimension());
+        (value, gradient)
+    }
+
+    /// The best hyperparameters within so many steps, and their density.
+    fn climb(&self, start: &Hyper, steps: u64) -> Option<(Hyper, f64)> {
+        let (lower, upper) = self.bounds();
+        let density = |theta: &[f64]| self.density_gradient(theta);
+        let found = optimise::maximise(&density, &self.theta(start), &lower, &upper, steps);
+        found.map(|(theta, value)| (self.hyper(&theta), value))
+    }
+
+    /// The negated second derivatives of the density, by differences of its gradient.
+    fn curvature(&self, mode: &Hyper) -> Option<Array2<f64>> {
+        let mode = self.theta(mode);
+        let n = mode.len();
+        let mut matrix = Array2::zeros((n, n));
+        for (i, mut column) in matrix.columns_mut().into_iter().enumerate() {
+            let beside = |step: f64| {
+                let theta = mode.iter().enumerate().map(|(j, value)| if i == j { value + step } else { *value });
+                self.density_gradient(&theta.collect::<Vec<f64>>())
+            };
+            let (above, below) = (beside(DIFFERENCE), beside(-DIFFERENCE));
+            if !above.0.is_finite() || !below.0.is_finite() {
+                return None;
+            }
+            for ((entry, above), below) in column.iter_mut().zip(above.1).zip(below.1) {
+                *entry = (below - above) / (2.0 * DIFFERENCE);
+            }
+        }
+        Some((&matrix + &matrix.t()) * 0.5)
+    }
+
+    /// So many sets of hyperparameters around a mode, distributed as the observations and the priors have it, nearly.
+    fn draw(&self, mode: &Hyper, count: usize, source: &mut Source) -> Vec<Hyper> {
+        let alone = || vec![mode.clone(); count];
+        let Some((spread, directions)) = self.curvature(mode).and_then(|matrix| eigen(&matrix)) else {
+            return alone();
+        };
+        let (lower, upper) = self.bounds();
+        let spread: Vec<f64> = spread.iter().map(|value| 1.0 / value.max(CURVATURE_MIN).sqrt()).collect();
+        let draw = |_| {
+            let normals: Vec<f64> = spread.iter().map(|_| source.normal()).collect();
+            let steps: Vec<f64> = normals.iter().zip(&spread).map(|(z, sd)| z * sd).collect();
+            let moved = directions.rows().into_iter().zip(&mode.0);
+            let moved =
+                moved.map(|(row, centre)| centre + row.iter().zip(&steps).map(|(v, step)| v * step).sum::<f64>());
+            let inside = moved.zip(lower.iter().zip(&upper)).map(|(value, (low, high))| value.clamp(*low, *high));
+            let hyper = self.hyper(&inside.collect::<Vec<f64>>());
+            let excess = likelihood::density(self.data, &hyper) + 0.5 * dot(&normals, &normals);
+            (hyper, excess)
+        };
+        let draws: Vec<(Hyper, f64)> = (0..DRAWS).map(draw).collect();
+        resample(&draws, count, source.unit()).unwrap_or_else(alone)
+    }
+}
+
 /// The most plausible hyperparameters, looked for from `warm`, if given, and from short lengthscales.
 pub(crate) fn mode(data: &Data, warm: Option<&Hyper>) -> Hyper {
-    let (lower, upper) = likelihood::bounds(data.parameters);
-    let density = |theta: &[f64]| likelihood::density_gradient(data, &Hyper(theta.to_vec()));
+    let posterior = Posterior { data, exact: false };
     let short = Hyper::short(data.parameters);
     let starts = warm.filter(|warm| warm.0.len() == short.0.len()).into_iter().chain([&short]);
-    let climbs = starts.filter_map(|start| optimise::maximise(&density, &start.0, &lower, &upper, STEPS));
+    let climbs = starts.filter_map(|start| posterior.climb(start, STEPS));
     let best = climbs.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or_else(|| Hyper::modes(data.parameters), |(theta, _)| Hyper(theta))
+    best.map_or_else(|| Hyper::modes(data.parameters), |(hyper, _)| hyper)
 }
 
 /// A short climb from hyperparameters that are nearly right; with the density it comes to.
 pub(crate) fn refine(data: &Data, start: &Hyper, steps: u64) -> Option<(Hyper, f64)> {
-    let (lower, upper) = likelihood::bounds(data.parameters);
-    let density = |theta: &[f64]| likelihood::density_gradient(data, &Hyper(theta.to_vec()));
-    optimise::maximise(&density, &start.0, &lower, &upper, steps).map(|(theta, value)| (Hyper(theta), value))
+    Posterior { data, exact: false }.climb(start, steps)
 }
 
-/// [`SETS`] sets of hyperparameters, distributed as the observations and the priors have it, nearly.
-pub(crate) fn sets(data: &Data, mode: &Hyper, source: &mut Source) -> Vec<Hyper> {
-    let alone = || vec![mode.clone(); SETS];
-    let Some((spread, directions)) = curvature(data, mode).and_then(|matrix| eigen(&matrix)) else {
-        return alone();
-    };
-    if crate::tune::t("sets", 8.0) < 2.0 { return alone(); }
-    let (lower, upper) = likelihood::bounds(data.parameters);
-    let spread: Vec<f64> = spread.iter().map(|value| 1.0 / value.max(CURVATURE_MIN).sqrt()).collect();
-    let draw = |_| {
-        let normals: Vec<f64> = spread.iter().map(|_| source.normal()).collect();
-        let steps: Vec<f64> = normals.iter().zip(&spread).map(|(z, sd)| z * sd).collect();
-        let moved = directions.rows().into_iter().zip(&mode.0);
-        let moved = moved.map(|(row, centre)| centre + row.iter().zip(&steps).map(|(v, step)| v * step).sum::<f64>());
-        let inside = moved.zip(lower.iter().zip(&upper)).map(|(value, (low, high))| value.clamp(*low, *high));
-        let hyper = Hyper(inside.collect());
-        let excess = likelihood::density(data, &hyper) + 0.5 * dot(&normals, &normals);
-        (hyper, excess)
-    };
-    let draws: Vec<(Hyper, f64)> = (0..DRAWS).map(draw).collect();
-    resample(&draws, source.unit()).unwrap_or_else(alone)
-}
-
-/// The negated second derivatives of the density at the mode, by differences of its gradient.
-fn curvature(data: &Data, mode: &Hyper) -> Option<Array2<f64>> {
-    let n = mode.0.len();
-    let mut matrix = Array2::zeros((n, n));
-    for (i, mut column) in matrix.columns_mut().into_iter().enumerate() {
-        let beside = |step: f64| {
-            let theta = mode.0.iter().enumerate().map(|(j, value)| if i == j { value + step } else { *value });
-            likelihood::density_gradient(data, &Hyper(theta.collect()))
-        };
-        let (above, below) = (beside(DIFFERENCE), beside(-DIFFERENCE));
-        if !above.0.is_finite() || !below.0.is_finite() {
-            return None;
-        }
-        for ((entry, above), below) in column.iter_mut().zip(above.1).zip(below.1) {
-            *entry = (below - above) / (2.0 * DIFFERENCE);
-        }
+/// [`SETS`] sets of hyperparameters: as many with exact readings as that is plausible beside noise.
+pub(crate) fn sets(data: &Data, mode: &Hyper, without: Without, source: &mut Source) -> Vec<Hyper> {
+    let (noisy, exact) = (Posterior { data, exact: false }, Posterior { data, exact: true });
+    let exactness = if without.has(Part::Exact) { exactness(&noisy, &exact, mode) } else { None };
+    if !without.has(Part::Sets) {
+        let sharp = exactness.filter(|(_, share)| *share > 0.5).map(|(sharp, _)| sharp);
+        return vec![sharp.unwrap_or_else(|| mode.clone()); SETS];
     }
-    Some((&matrix + &matrix.t()) * 0.5)
+    let Some((sharp, share)) = exactness else { return noisy.draw(mode, SETS, source) };
+    let count = (0..SETS).filter(|index| (*index as f64 + 0.5) < share * SETS as f64).count();
+    let mut sets = if count > 0 { exact.draw(&sharp, count, source) } else { Vec::new() };
+    if count < SETS {
+        sets.extend(noisy.draw(mode, SETS - count, source));
+    }
+    sets
 }
 
-/// Draws [`SETS`] of weighted draws, evenly spaced along their cumulated weights from `offset` in `[0, 1)`.
-fn resample(draws: &[(Hyper, f64)], offset: f64) -> Option<Vec<Hyper>> {
+/// The best hyperparameters with exact readings, and the probability that readings are exact, even odds beforehand; `None`
+/// where readings state their noise.
+///
+/// The evidence of the two, not the density at their modes: noise has a hyperparameter more, over which it is integrated by
+/// Laplace's approximation. (The rest of the hyperparameters is taken to be known as well under one as under the other.)
+fn exactness(noisy: &Posterior<'_>, exact: &Posterior<'_>, mode: &Hyper) -> Option<(Hyper, f64)> {
+    if noisy.data.known.iter().any(|variance| *variance > 0.0) {
+        return None;
+    }
+    let last = noisy.dimension() - 1;
+    let (above, below) = (beside(mode, last, DIFFERENCE), beside(mode, last, -DIFFERENCE));
+    let slope = |hyper: &Hyper| noisy.density_gradient(&hyper.0).1.last().copied().unwrap_or(0.0);
+    let curvature = (slope(&below) - slope(&above)) / (2.0 * DIFFERENCE);
+    let spread = likelihood::NOISE.1;
+    let with_noise = likelihood::density(noisy.data, mode)
+        - libm::log(spread)
+        - 0.5 * libm::log(curvature.max(1.0 / (spread * spread)));
+    let (sharp, without) = exact.climb(mode, STEPS)?;
+    let share = 1.0 / (1.0 + libm::exp(with_noise - without));
+    share.is_finite().then_some((sharp, share))
+}
+
+fn beside(hyper: &Hyper, index: usize, step: f64) -> Hyper {
+    let mut moved = hyper.clone();
+    if let Some(entry) = moved.0.get_mut(index) {
+        *entry += step;
+    }
+    moved
+}
+
+/// Draws `count` of weighted draws, evenly spaced along their cumulated weights from `offset` in `[0, 1)`.
+fn resample(draws: &[(Hyper, f64)], wanted: usize, offset: f64) -> Option<Vec<Hyper>> {
     let top = draws.iter().map(|(_, excess)| *excess).fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = draws.iter().map(|(_, excess)| libm::exp(excess - top)).collect();
     let count = draws.len() as f64;
@@ -95,15 +188,15 @@ fn resample(draws: &[(Hyper, f64)], offset: f64) -> Option<Vec<Hyper>> {
     if !total.is_finite() || total <= 0.0 {
         return None;
     }
-    let mut kept = Vec::with_capacity(SETS);
+    let mut kept = Vec::with_capacity(wanted);
     let mut cumulated = 0.0;
     for ((hyper, _), weight) in draws.iter().zip(weights) {
-        cumulated += weight / total * SETS as f64;
-        while kept.len() < SETS && (kept.len() as f64 + offset) < cumulated {
+        cumulated += weight / total * wanted as f64;
+        while kept.len() < wanted && (kept.len() as f64 + offset) < cumulated {
             kept.push(hyper.clone());
         }
     }
     let last = draws.last().map(|(hyper, _)| hyper.clone())?;
-    kept.resize(SETS, last);
+    kept.resize(wanted, last);
     Some(kept)
 }

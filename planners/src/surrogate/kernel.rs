@@ -5,6 +5,7 @@
 use ndarray::Array2;
 
 use super::dense::add_scaled;
+use crate::normal::{cumulative, density};
 
 /// sqrt 5.
 const SQRT_5: f64 = 2.236_067_977_499_79;
@@ -32,6 +33,25 @@ impl Kernel {
     pub(crate) fn new(ln_lengthscales: &[f64], groups: &[usize], signal: f64) -> Self {
         let reciprocal = |group: &usize| libm::exp(-ln_lengthscales.get(*group).copied().unwrap_or(0.0));
         Self { reciprocals: groups.iter().map(reciprocal).collect(), signal }
+    }
+
+    /// How much of a normal density as wide as the kernel, centred at a point, lies within the unit cube: in logarithms
+    /// beside the most that any point has, with the gradient. Only `numeric` features have edges.
+    pub(crate) fn inside(&self, point: &[f64], numeric: &[bool]) -> (f64, Vec<f64>) {
+        let mut total = 0.0;
+        let each = |((x, reciprocal), numeric): ((&f64, &f64), &bool)| {
+            if !numeric {
+                return 0.0;
+            }
+            let x = x.clamp(0.0, 1.0);
+            let (low, high) = (x * reciprocal, (1.0 - x) * reciprocal);
+            let mass = 1.0 - cumulative(-low) - cumulative(-high);
+            let most = 1.0 - 2.0 * cumulative(-0.5 * reciprocal);
+            total += libm::log(mass / most);
+            (density(low) - density(high)) * reciprocal / mass
+        };
+        let gradient = point.iter().zip(&self.reciprocals).zip(numeric).map(each).collect();
+        (total, gradient)
     }
 
     fn distance2(&self, a: &[f64], b: &[f64]) -> f64 {

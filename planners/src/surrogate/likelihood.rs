@@ -14,14 +14,16 @@ const LENGTHSCALES: (f64, f64) = (0.025, 1000.0);
 /// The least and the greatest signal variance, in standardised outcomes.
 const SIGNALS: (f64, f64) = (0.01, 100.0);
 /// The least and the greatest noise variance, in standardised outcomes. The least one keeps the matrix definite.
-const NOISES: (f64, f64) = (1e-8, 10.0);
+const NOISES: (f64, f64) = (1e-7, 10.0);
+/// The noise variance of exact readings: what keeps the matrix definite.
+const EXACT: f64 = 1e-8;
 /// The variance of the logarithm of a lengthscale.
 const LENGTHSCALE_SPREAD: f64 = 3.0;
 /// The standard deviation of the logarithm of the signal variance around 0.
 const SIGNAL_SPREAD: f64 = 0.5;
 /// The mean and the standard deviation of the logarithm of the noise variance: wide, so that a noiseless outcome is
 /// learnt as closely as one that is all noise.
-const NOISE: (f64, f64) = (-6.0, 3.0);
+pub(super) const NOISE: (f64, f64) = (-6.0, 3.0);
 /// The same where every reading states its uncertainty: there is little beyond it, unless the readings say otherwise.
 const NOISE_BEYOND_STATED: (f64, f64) = (-10.0, 3.0);
 /// ln sqrt(2 pi).
@@ -82,7 +84,7 @@ impl Hyper {
 
 /// The mode of the logarithm of a lengthscale among so many parameters.
 fn lengthscale_mode(parameters: usize) -> f64 {
-    crate::tune::t("lm", std::f64::consts::SQRT_2) + 0.5 * libm::log(parameters.max(1) as f64)
+    std::f64::consts::SQRT_2 + 0.5 * libm::log(parameters.max(1) as f64)
 }
 
 /// The bounds of a hyperparameter vector.
@@ -93,6 +95,11 @@ pub(crate) fn bounds(parameters: usize) -> (Vec<f64>, Vec<f64>) {
         bound
     };
     (with(LENGTHSCALES.0, SIGNALS.0, NOISES.0), with(LENGTHSCALES.1, SIGNALS.1, NOISES.1))
+}
+
+/// The logarithm of [`EXACT`].
+pub(crate) fn ln_exact() -> f64 {
+    libm::log(EXACT)
 }
 
 /// The covariance of the observations, and the slopes of its kernel.
@@ -162,14 +169,14 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
 fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     let mode = lengthscale_mode(data.parameters);
     let stated = data.known.iter().all(|variance| *variance > 0.0);
-    let noise = if stated { NOISE_BEYOND_STATED } else { (crate::tune::t("nm", NOISE.0), crate::tune::t("ns", NOISE.1)) };
-    let ss = crate::tune::t("ss", SIGNAL_SPREAD);
-    let ls = crate::tune::t("ls", LENGTHSCALE_SPREAD);
+    let noise = if stated { NOISE_BEYOND_STATED } else { NOISE };
+    // Exact readings are one point beside the density of all noises, and have no density of their own.
+    let noise_of = if hyper.ln_noise() > ln_exact() { hyper.ln_noise() } else { noise.0 };
     let normals = hyper
         .ln_lengthscales()
         .iter()
-        .map(|value| (value - mode, ls))
-        .chain([(hyper.ln_signal(), ss * ss), (hyper.ln_noise() - noise.0, noise.1 * noise.1)]);
+        .map(|value| (value - mode, LENGTHSCALE_SPREAD))
+        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (noise_of - noise.0, noise.1 * noise.1)]);
     let (densities, slopes): (Vec<f64>, Vec<f64>) =
         normals.map(|(distance, variance)| (-0.5 * distance * distance / variance, -distance / variance)).unzip();
     (densities.iter().sum(), slopes)

@@ -70,6 +70,17 @@ impl Member {
         self.kernel.gradient(&self.rows, point, &at.values.slope, &coefficients)
     }
 
+    /// How much of the kernel around a point lies within the space, in logarithms beside the most of any point, and the
+    /// gradient of that in the point's features; only those that are `numeric` have edges.
+    pub(crate) fn inside(&self, point: &[f64], numeric: &[bool]) -> (f64, Vec<f64>) {
+        self.kernel.inside(point, numeric)
+    }
+
+    /// The share of the prior variance that is left at a point.
+    pub(crate) fn unknown(&self, at: &Prediction) -> f64 {
+        at.sd * at.sd / self.kernel.signal
+    }
+
     /// Draws the true value at a point in every sample, by one standard normal number each, and conditions on it.
     ///
     /// Returns whether it did: a point that is known already is left out, as its row would make the factor singular.

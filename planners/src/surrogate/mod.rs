@@ -11,11 +11,12 @@ mod transform;
 
 pub(crate) use fit::SETS;
 pub(crate) use member::{Member, Prediction};
-pub(crate) use transform::{Transform, Warp};
+pub(crate) use transform::Transform;
 
 use likelihood::{Data, Hyper};
 
 use crate::memo::SurrogateMemo;
+use crate::part::{Part, Without};
 use crate::planner::PlanError;
 use crate::rng::Source;
 
@@ -23,6 +24,13 @@ use crate::rng::Source;
 const FIT_ROWS: usize = 256;
 /// A model holds at most this many observations; the best and an even choice of the rest are kept.
 const MODEL_ROWS: usize = 1500;
+
+/// With fewer observations nothing is bent: they tell nothing of their distribution.
+const BENT_FROM: usize = 6;
+/// A bend has to be better than none by so many nats.
+const BEND_GAIN: f64 = 2.0;
+/// Steps of the climb under each bend, from the hyperparameters without.
+const BEND_STEPS: u64 = 15;
 
 /// One observation of an outcome.
 #[derive(Clone, Debug)]
@@ -52,6 +60,7 @@ impl Surrogate {
         observations: &[Observation],
         groups: &[usize],
         warm: Option<&SurrogateMemo>,
+        without: Without,
         source: &mut Source,
     ) -> Self {
         let parameters = groups.last().map_or(0, |last| last + 1);
@@ -62,10 +71,14 @@ impl Surrogate {
             Hyper(theta)
         });
         let mode = fit::mode(&plain, warm.as_ref());
-        let (transform, mode) = bent(&transform, observations, groups, &plain, mode);
+        let (transform, mode) = if without.has(Part::Bends) {
+            bent(&transform, observations, groups, &plain, mode)
+        } else {
+            (transform, mode)
+        };
         let data = |limit: usize| standardise(&transform, &thinned(observations, limit), groups, parameters);
         let fitted = data(FIT_ROWS);
-        let sets = fit::sets(&fitted, &mode, source);
+        let sets = fit::sets(&fitted, &mode, without, source);
         let data = if observations.len() > FIT_ROWS { data(MODEL_ROWS) } else { fitted };
         Self { transform, data, mode, sets, fitted_at: observations.len() }
     }
@@ -93,7 +106,10 @@ impl Surrogate {
     }
 }
 
-/// The bend by which the observations are most like a Gaussian process, if any is better by far than none.
+/// The transform by which the observations are most like a Gaussian process: bent only where that is better by far.
+///
+/// The densities at the modes stand in for the evidence: the hyperparameters and their priors are the same under all of
+/// them, and so, nearly, is how well they are known.
 fn bent(
     plain: &Transform,
     observations: &[Observation],
@@ -101,40 +117,25 @@ fn bent(
     data: &Data,
     mode: Hyper,
 ) -> (Transform, Hyper) {
-    use crate::tune::t;
-    let straight = (plain.clone(), mode.clone());
-    let Transform::Objective { .. } = plain else { return straight };
-    if t("warp", 3.0) < 1.0 || observations.len() < t("warpmin", 6.0) as usize { return straight; }
-    let Some((mode, base)) = fit::refine(data, &mode, 20) else { return straight };
+    if observations.len() < BENT_FROM {
+        return (plain.clone(), mode);
+    }
     let thin = thinned(observations, FIT_ROWS);
     let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
-    let top = data.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut warps = Vec::new();
-    if t("warp", 3.0) as i64 & 1 == 1 {
-        for lambda in [-1.0, -0.5, 0.0, 0.5, 1.5, 2.0, 2.5] {
-            let d: f64 = lambda - 1.0;
-            warps.push((Warp::YeoJohnson { lambda }, -0.5 * d * d / 0.25 * t("yjprior", 1.0)));
-        }
-    }
-    if t("warp", 3.0) as i64 & 2 == 2 {
-        for reach in [0.01, 0.03, 0.1, 0.3, 1.0] {
-            let d: f64 = libm::log(reach / 3.0);
-            warps.push((Warp::FromTop { top, reach }, -0.5 * d * d / 4.0 * t("topprior", 1.0)));
-        }
-    }
-    let mut best = (straight, base + t("gate", 2.0));
-    for (warp, prior) in warps {
-        let Some((transform, jacobian)) = plain.warped(warp, &values) else { continue };
+    let mut best = match fit::refine(data, &mode, BEND_STEPS) {
+        Some((mode, density)) => (plain.clone(), mode, density + plain.ln_jacobian(&values) + BEND_GAIN),
+        None => return (plain.clone(), mode),
+    };
+    let start = best.1.clone();
+    for (transform, prior) in plain.bends(&values) {
         let data = standardise(&transform, &thin, groups, data.parameters);
-        let Some((mode, density)) = fit::refine(&data, &mode, 15) else { continue };
-        if density + jacobian + prior > best.1 {
-            best = ((transform, mode), density + jacobian + prior);
+        let Some((mode, density)) = fit::refine(&data, &start, BEND_STEPS) else { continue };
+        let density = density + transform.ln_jacobian(&values) + prior;
+        if density > best.2 {
+            best = (transform, mode, density);
         }
     }
-    if t("verbose", 0.0) > 0.0 {
-        if let Transform::Objective { warp, .. } = &best.0.0 { eprintln!("n={} base {base:.1} best {:.1} {warp:?}", values.len(), best.1); }
-    }
-    best.0
+    (best.0, best.1)
 }
 
 fn standardise(transform: &Transform, observations: &[&Observation], groups: &[usize], parameters: usize) -> Data {

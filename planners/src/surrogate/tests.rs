@@ -157,7 +157,14 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
     };
     let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
     let values: Vec<f64> = observations.iter().map(|each| each.value).collect();
-    let surrogate = Surrogate::fit(Transform::objective(&values), &observations, &[0, 1], None, &mut source);
+    let surrogate = Surrogate::fit(
+        Transform::objective(&values),
+        &observations,
+        &[0, 1],
+        None,
+        crate::Without::default(),
+        &mut source,
+    );
     let memo = surrogate.memo();
     let Transform::Objective { scale, .. } = surrogate.transform else { panic!("not an objective") };
     let noise = (0.5 * memo.ln_noise).exp() * scale;

@@ -7,6 +7,19 @@ const ROUNDING: f64 = 1e-13;
 /// Values this many interquartile ranges below the lower quartile are pulled in.
 const FENCE: f64 = 1.5;
 
+/// Powers that are tried.
+const LAMBDAS: [f64; 7] = [-1.0, -0.5, 0.0, 0.5, 1.5, 2.0, 2.5];
+/// The standard deviation of a power around 1.
+const LAMBDA_SPREAD: f64 = 0.5;
+/// Reaches of a logarithm from the top that are tried, in standardised outcomes.
+const REACHES: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
+/// The median of a reach, and the standard deviation of its logarithm.
+const REACH_TYPICAL: f64 = 3.0;
+/// See [`REACH_TYPICAL`].
+const REACH_SPREAD: f64 = 2.0;
+/// Shares of a constraint's typical size at which its logarithm is tried to begin.
+const SHARES: [f64; 4] = [0.1, 0.03, 0.01, 0.001];
+
 /// A monotone map of an outcome to standardised values.
 #[derive(Clone, Debug)]
 pub(crate) enum Transform {
@@ -47,6 +60,10 @@ impl Transform {
         let reach = high / 2.0 - low / 2.0;
         let fence = low - 2.0 * FENCE * reach;
         let reach = if reach.is_finite() && fence.is_finite() { 2.0 * reach } else { 0.0 };
+        Self::fenced(values, fence, reach)
+    }
+
+    fn fenced(values: &[f64], fence: f64, reach: f64) -> Self {
         let pulled: Vec<f64> = values.iter().map(|value| pull(*value, fence, reach)).collect();
         // Sums of huge values would overflow: they are halved by their count first.
         let count = pulled.len().max(1) as f64;
@@ -59,24 +76,60 @@ impl Transform {
         Self::Objective { fence, reach, mean, scale, warp: Warp::None, centre: 0.0, spread: 1.0 }
     }
 
-    /// The same with a bend, for these values; and what the bend adds to the logarithm of their density.
-    pub(crate) fn warped(&self, bend: Warp, values: &[f64]) -> Option<(Self, f64)> {
+    /// For one of several objectives: what lies above `least` keeps its proportions, as volumes are made of it.
+    pub(crate) fn above(values: &[f64], least: f64) -> Self {
+        let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let reach = highest / 2.0 - least / 2.0;
+        let reach = if reach.is_finite() && reach > 0.0 { 2.0 * reach } else { 0.0 };
+        Self::fenced(values, least, reach)
+    }
+
+    /// The bends that may make these values more like a Gaussian process; each with the logarithm of how plausible it is
+    /// beforehand.
+    pub(crate) fn bends(&self, values: &[f64]) -> Vec<(Self, f64)> {
+        match self {
+            Self::Objective { .. } => {
+                let top = values.iter().map(|value| self.apply(*value)).fold(f64::NEG_INFINITY, f64::max);
+                let powers =
+                    LAMBDAS.map(|lambda| (Warp::YeoJohnson { lambda }, ln_normal(lambda - 1.0, LAMBDA_SPREAD)));
+                let from_top = REACHES.map(|reach| {
+                    (Warp::FromTop { top, reach }, ln_normal(libm::log(reach / REACH_TYPICAL), REACH_SPREAD))
+                });
+                let bend = |(warp, prior)| self.warped(warp, values).map(|it| (it, prior));
+                powers.into_iter().chain(from_top).filter_map(bend).collect()
+            }
+            Self::Constraint { typical, .. } => {
+                SHARES.map(|share| (Self::logarithmic(values, typical * share), 0.0)).to_vec()
+            }
+        }
+    }
+
+    fn warped(&self, bend: Warp, values: &[f64]) -> Option<Self> {
         let Self::Objective { fence, reach, mean, scale, .. } = *self else { return None };
-        let z: Vec<f64> = values.iter().map(|value| (pull(*value, fence, reach) - mean) / scale).collect();
-        let bent: Vec<f64> = z.iter().map(|z| bend.apply(*z)).collect();
+        let bent: Vec<f64> =
+            values.iter().map(|value| bend.apply((pull(*value, fence, reach) - mean) / scale)).collect();
         let count = bent.len().max(1) as f64;
         let centre = bent.iter().sum::<f64>() / count;
         let spread = (bent.iter().map(|w| (w - centre) * (w - centre)).sum::<f64>() / count).sqrt();
-        let density = z.iter().map(|z| libm::log(bend.slope(*z))).sum::<f64>() - count * libm::log(spread);
-        let warped = Self::Objective { fence, reach, mean, scale, warp: bend, centre, spread };
-        (spread > 0.0 && density.is_finite()).then_some((warped, density))
+        let usable = spread.is_finite() && spread > 0.0;
+        usable.then_some(Self::Objective { fence, reach, mean, scale, warp: bend, centre, spread })
+    }
+
+    /// What the transform adds to the logarithm of the density of these values.
+    pub(crate) fn ln_jacobian(&self, values: &[f64]) -> f64 {
+        values.iter().map(|value| libm::log(self.slope(*value))).sum()
     }
 
     /// For a constraint with these (finite) values.
     pub(crate) fn constraint(values: &[f64]) -> Self {
         let count = values.len().max(1) as f64;
         let usable = |x: f64| if x.is_finite() && x > f64::MIN_POSITIVE { x } else { 1.0 };
-        let typical = usable(values.iter().map(|value| value.abs() / count).sum());
+        Self::logarithmic(values, usable(values.iter().map(|value| value.abs() / count).sum()))
+    }
+
+    fn logarithmic(values: &[f64], typical: f64) -> Self {
+        let count = values.len().max(1) as f64;
+        let usable = |x: f64| if x.is_finite() && x > f64::MIN_POSITIVE { x } else { 1.0 };
         let squares: f64 = values.iter().map(|value| signed_ln(value / typical).powi(2)).sum();
         Self::Constraint { typical, scale: usable((squares / count).sqrt()) }
     }
@@ -185,6 +238,11 @@ fn power(x: f64, p: f64) -> f64 {
 /// The inverse of [`power`]; where there is none, as far as it goes.
 fn unpower(y: f64, p: f64) -> f64 {
     if p.abs() < 1e-9 { libm::expm1(y) } else { libm::expm1(libm::log1p((p * y).max(-1.0 + 1e-12)) / p) }
+}
+
+/// The logarithm of a normal density, but for a constant.
+fn ln_normal(distance: f64, sd: f64) -> f64 {
+    -0.5 * (distance / sd) * (distance / sd)
 }
 
 /// Pulls in what lies below a fence: continuous with its slope, and monotone.
