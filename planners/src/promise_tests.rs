@@ -50,7 +50,10 @@ fn the_promise_has_the_gradient_it_says() {
                 };
                 let expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                 let tolerance = 1e-4 * (1.0 + expected.abs());
-                assert!((gradient[index] - expected).abs() < tolerance, "{objectives} objectives: {gradient:?}, {expected}");
+                assert!(
+                    (gradient[index] - expected).abs() < tolerance,
+                    "{objectives} objectives: {gradient:?}, {expected}"
+                );
             }
         }
     }

@@ -5,7 +5,7 @@
 //! `{"error": …}` and ends the conversation.
 
 use crate::{Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, Write};
 
@@ -73,6 +73,25 @@ struct Told {
     failed: bool,
 }
 
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Done { ok: bool },
+    Fault { error: String },
+    Points { params: Vec<Params> },
+    Recommended { params: Option<Params>, p_feasible: Option<f64> },
+}
+
+/// A point by the names of its parameters, in the order in which they were declared: whoever reads an object in order must
+/// not get one coordinate for another.
+struct Params(Vec<(String, Value)>);
+
+impl Serialize for Params {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
 struct Conversation {
     named: Vec<Named>,
     problem: Problem,
@@ -98,8 +117,8 @@ pub fn run(planner: &dyn Planner, mut input: impl BufRead, mut output: impl Writ
         }
         let answer = answer(planner, &mut conversation, &line);
         let fault = answer.is_err();
-        let answer = answer.unwrap_or_else(|message| json!({ "error": message }));
-        writeln!(output, "{answer}")?;
+        let answer = answer.unwrap_or_else(|error| Answer::Fault { error });
+        writeln!(output, "{}", serde_json::to_string(&answer)?)?;
         output.flush()?;
         if fault {
             return Ok(());
@@ -107,15 +126,15 @@ pub fn run(planner: &dyn Planner, mut input: impl BufRead, mut output: impl Writ
     }
 }
 
-fn answer(planner: &dyn Planner, conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Value, String> {
+fn answer(planner: &dyn Planner, conversation: &mut Option<Conversation>, line: &[u8]) -> Result<Answer, String> {
     let message: Message = serde_json::from_slice(line).map_err(|error| format!("not a message: {error}"))?;
     if let Message::Init { seed, space } = message {
         *conversation = Some(begin(seed, space)?);
-        return Ok(json!({ "ok": true }));
+        return Ok(Answer::Done { ok: true });
     }
     let conversation = conversation.as_mut().ok_or("say 'init' first")?;
     match message {
-        Message::Init { .. } => Ok(json!({ "ok": true })),
+        Message::Init { .. } => Ok(Answer::Done { ok: true }),
         Message::Tell { trials } => {
             for told in trials {
                 let row = conversation.row(&told)?;
@@ -123,14 +142,14 @@ fn answer(planner: &dyn Planner, conversation: &mut Option<Conversation>, line: 
                 conversation.rows.retain(|known| known.outcome != Outcome::Pending || known.point != row.point);
                 conversation.rows.push(row);
             }
-            Ok(json!({ "ok": true }))
+            Ok(Answer::Done { ok: true })
         }
         Message::Ask { n } => conversation.ask(planner, n),
         Message::Recommend => {
             let Conversation { problem, rows, memo, seed, .. } = &*conversation;
             let found = planner.recommend(problem, rows, memo, *seed).map_err(|error| error.to_string())?;
             let point = rows.get(found.row).map(|row| conversation.params(&row.point));
-            Ok(json!({ "params": point, "p_feasible": found.p_feasible }))
+            Ok(Answer::Recommended { params: point, p_feasible: found.p_feasible })
         }
     }
 }
@@ -169,7 +188,7 @@ fn parameter(named: &Named) -> Result<Parameter, String> {
 }
 
 impl Conversation {
-    fn ask(&mut self, planner: &dyn Planner, count: usize) -> Result<Value, String> {
+    fn ask(&mut self, planner: &dyn Planner, count: usize) -> Result<Answer, String> {
         // What was told before the first ask is the initial design.
         let told = self.rows.len();
         if told > 0 {
@@ -179,9 +198,9 @@ impl Conversation {
             .suggest(&self.problem, &self.rows, &self.memo, self.seed, count)
             .map_err(|error| error.to_string())?;
         self.memo = memo;
-        let params: Vec<_> = suggestions.iter().map(|it| Value::Object(self.params(&it.point))).collect();
+        let params = suggestions.iter().map(|it| self.params(&it.point)).collect();
         self.rows.extend(suggestions.into_iter().map(|it| Row { point: it.point, outcome: Outcome::Pending }));
-        Ok(json!({ "params": params }))
+        Ok(Answer::Points { params })
     }
 
     fn row(&self, told: &Told) -> Result<Row, String> {
@@ -217,13 +236,54 @@ impl Conversation {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the planner keeps to the domain")]
-    fn params(&self, point: &Point) -> Map<String, Value> {
+    fn params(&self, point: &Point) -> Params {
         let value = |named: &Named, coordinate: f64| match named.kind {
             Kind::Float => json!(coordinate),
             Kind::Int => json!(coordinate as i64),
             Kind::Cat => named.choices.get(coordinate as usize).cloned().unwrap_or(Value::Null),
         };
         let named = self.named.iter().zip(&point.0);
-        named.map(|(named, coordinate)| (named.name.clone(), value(named, *coordinate))).collect()
+        Params(named.map(|(named, coordinate)| (named.name.clone(), value(named, *coordinate))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    /// What is answered to these lines.
+    fn answers(lines: &[&str]) -> Vec<String> {
+        let mut output = Vec::new();
+        super::run(&crate::Bayesian::default(), lines.join("\n").as_bytes(), &mut output).unwrap();
+        String::from_utf8(output).unwrap().lines().map(ToOwned::to_owned).collect()
+    }
+
+    const INIT: &str = r#"{"op":"init","seed":1,"space":{"params":[
+        {"name":"x9","kind":"float","low":0,"high":1},{"name":"x10","kind":"int","low":0,"high":5},
+        {"name":"a","kind":"cat","choices":["u","v"]}]}}"#;
+
+    #[test]
+    fn a_point_has_its_parameters_in_the_order_in_which_they_were_declared() {
+        let init = INIT.replace('\n', " ");
+        let said = answers(&[&init, r#"{"op":"ask","n":2}"#]);
+        assert_eq!(said[0], r#"{"ok":true}"#);
+        for point in said[1].split("},{") {
+            let place = |name: &str| point.find(name).unwrap();
+            assert!(place("x9") < place("x10") && place("x10") < place("\"a\""), "{point}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_before_the_first_ask_is_the_initial_design() {
+        let init = INIT.replace('\n', " ");
+        let trial = |x: f64| format!(r#"{{"params":{{"x9":{x},"x10":2,"a":"u"}},"y":[{x}]}}"#);
+        let tell = format!(r#"{{"op":"tell","trials":[{}]}}"#, [0.1, 0.3, 0.9, 0.6].map(trial).join(","));
+        let said = answers(&[&init, &tell, r#"{"op":"ask","n":1}"#, r#"{"op":"recommend"}"#]);
+        assert!(said[3].contains(r#""x9":0.1"#), "{said:?}");
+        // A model placed it: the outcome falls with x9, and all that was told lies above 0.1.
+        let point: serde_json::Value = serde_json::from_str(&said[2]).unwrap();
+        assert!(point["params"][0]["x9"].as_f64().unwrap() < 0.1, "{said:?}");
+        let fault = answers(&[r#"{"op":"ask","n":1}"#]);
+        assert_eq!(fault, [r#"{"error":"say 'init' first"}"#]);
     }
 }

@@ -217,7 +217,7 @@ impl Bench {
     }
 
     /// Waits until it is so; [`PATIENCE`] at most.
-    pub(super) fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+    pub(super) fn until<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let begun = std::time::Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some(found) = look(self) {
