@@ -37,6 +37,9 @@ pub struct SurrogateMemo {
     pub ln_noise: f64,
     /// How many observations the fit had.
     pub fitted_at: usize,
+    /// Which bend of the outcome it chose: 0 for none, else its place among those that are tried.
+    #[serde(default)]
+    pub bend: usize,
 }
 
 impl Memo {

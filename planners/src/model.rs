@@ -8,7 +8,7 @@ use crate::planner::{Estimate, PlanError};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::promise::Promise;
 use crate::rng::{self, Source, Stream};
-use crate::surrogate::{Member, Observation, SETS, Surrogate, Transform};
+use crate::surrogate::{Member, Observation, Surrogate, Transform, sets_for};
 
 /// Volumes are exact up to so many objectives; above, all are led by one with random weights.
 const EXACT: usize = 4;
@@ -34,6 +34,8 @@ pub(crate) struct Model<'a> {
     /// With several objectives, what is worse than this in one of them is worth nothing: standardised.
     reference: Vec<f64>,
     without: Without,
+    /// How many sets of hyperparameters each outcome has.
+    sets: usize,
 }
 
 /// The features of the rows where an outcome has been read, with the readings.
@@ -74,6 +76,7 @@ impl<'a> Model<'a> {
         let failed = rows.iter().any(|row| row.outcome == Outcome::Failed);
         let count = problem.objectives + problem.constraints + usize::from(failed);
         let reference = if problem.objectives > 1 { reference(problem, rows)? } else { Vec::new() };
+        let sets = sets_for(rows.len());
         let mut read = Vec::with_capacity(count);
         for index in 0..count {
             let objective = index < problem.objectives;
@@ -102,14 +105,14 @@ impl<'a> Model<'a> {
             // Volumes keep their proportions only under what is straight.
             let straight = index < problem.objectives && problem.objectives > 1;
             let without = if straight { without.and(Part::Bends) } else { without };
-            Surrogate::fit(transform, &seen, &frame.groups, memo.surrogates.get(index), without, &mut source)
+            Surrogate::fit(transform, &seen, &frame.groups, memo.surrogates.get(index), without, sets, &mut source)
         };
         let mut objectives: Vec<Surrogate> = read.into_iter().enumerate().map(fit).collect();
         let constraints = objectives.split_off(problem.objectives);
         let volumes = problem.objectives <= EXACT && (problem.objectives == 1 || without.has(Part::Volumes));
         let scalar = if volumes { None } else { Some(scalarised(frame, rows, &objectives, without, seed)?) };
         let reference = reference.iter().zip(&objectives).map(|(least, it)| it.transform.apply(*least)).collect();
-        Some(Self { frame, objectives, constraints, measured: problem.constraints, scalar, reference, without })
+        Some(Self { frame, objectives, constraints, measured: problem.constraints, scalar, reference, without, sets })
     }
 
     /// What to hand back with the next call.
@@ -144,6 +147,11 @@ impl<'a> Model<'a> {
     /// What is worth nothing in one of several objectives, standardised; empty with one objective.
     pub(crate) fn reference(&self) -> &[f64] {
         &self.reference
+    }
+
+    /// How many sets of hyperparameters each outcome has.
+    pub(crate) fn sets(&self) -> usize {
+        self.sets
     }
 
     /// What is left out.
@@ -186,7 +194,8 @@ fn scalarised(
     let seen = observations(frame, rows, scalar);
     let mut source = Source::new(seed, Stream::Hyper, rows.len() as u64);
     let transform = Transform::objective(&values(&seen));
-    (seen.len() >= 2).then(|| Surrogate::fit(transform, &seen, &frame.groups, None, without, &mut source))
+    (seen.len() >= 2)
+        .then(|| Surrogate::fit(transform, &seen, &frame.groups, None, without, sets_for(rows.len()), &mut source))
 }
 
 /// What the models expect of points.
@@ -254,14 +263,14 @@ impl Outlook<'_> {
     }
 
     fn p_feasible(&self, features: &[f64]) -> f64 {
-        let mut products = [1.0; SETS];
+        let mut products = vec![1.0; self.model.sets()];
         for members in &self.constraints {
             for (product, member) in products.iter_mut().zip(members) {
                 let at = member.predict(features);
                 *product *= cumulative(-at.means.first().copied().unwrap_or(0.0) / at.sd);
             }
         }
-        products.iter().sum::<f64>() / SETS as f64
+        products.iter().sum::<f64>() / products.len() as f64
     }
 
     /// How much points promise, given that `pending` ones are under way and that what has been read isn't the truth.

@@ -8,7 +8,7 @@ use crate::normal::{ln_cumulative, ln_improvement, ln_sum_exp, quantile};
 use crate::part::Part;
 use crate::planner::PlanError;
 use crate::rng::{self, Stream};
-use crate::surrogate::{Member, Prediction, SETS, Surrogate};
+use crate::surrogate::{Member, Prediction, Surrogate};
 
 /// Samples of the unknown true values, a set of hyperparameters.
 const SAMPLES: usize = 4;
@@ -77,8 +77,9 @@ impl<'a> Promise<'a> {
     ) -> Result<Self, PlanError> {
         let leads = model.leads();
         let samples = if leads.len() > 1 { FRONT_SAMPLES } else { SAMPLES };
-        let mut joint: Vec<Joint> =
-            (0..SETS).map(|_| Joint { leads: Vec::new(), constraints: Vec::new(), targets: Vec::new() }).collect();
+        let mut joint: Vec<Joint> = (0..model.sets())
+            .map(|_| Joint { leads: Vec::new(), constraints: Vec::new(), targets: Vec::new() })
+            .collect();
         let members = |surrogate: &Surrogate| surrogate.members(samples);
         for surrogate in leads {
             joint.iter_mut().zip(members(surrogate)?).for_each(|(joint, member)| joint.leads.push(member));
@@ -88,7 +89,8 @@ impl<'a> Promise<'a> {
         }
         let outcomes = leads.len() + model.constraints().len();
         let sobol = Sobol::new(outcomes * (sites.len() + further), Some(rng::derive(seed, Stream::Fantasy, rows)));
-        let normals = (0..SETS * samples).map(|index| sobol.point(index as u64).into_iter().map(quantile).collect());
+        let normals =
+            (0..model.sets() * samples).map(|index| sobol.point(index as u64).into_iter().map(quantile).collect());
         let reference = model.reference();
         let normals = normals.collect();
         let (frame, numeric) = (model.frame(), model.frame().numeric());

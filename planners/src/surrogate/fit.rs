@@ -12,8 +12,10 @@ use crate::optimise;
 use crate::part::{Part, Without};
 use crate::rng::Source;
 
-/// How many sets of hyperparameters are averaged over.
-pub(crate) const SETS: usize = 8;
+/// How many sets of hyperparameters are averaged over, for up to [`SETS_ROWS`] rows.
+const SETS: usize = 8;
+/// Beyond so many rows there are fewer sets: the more is known, the less they differ, and the more each one costs.
+const SETS_ROWS: usize = 100;
 /// How many sets are drawn for the ones that are kept.
 const DRAWS: usize = 32;
 /// Steps of one climb to the mode.
@@ -22,6 +24,11 @@ const STEPS: u64 = 60;
 const DIFFERENCE: f64 = 1e-3;
 /// The least curvature believed: draws lie within a few of these standard deviations, 3 in each logarithm.
 const CURVATURE_MIN: f64 = 1.0 / 9.0;
+
+/// How many sets of hyperparameters are averaged over with so many rows.
+pub(crate) fn count(rows: usize) -> usize {
+    (SETS * SETS_ROWS / rows.max(1)).clamp(1, SETS)
+}
 
 /// What is known of the hyperparameters: with noise to be found, or with exact readings.
 #[derive(Clone, Copy)]
@@ -129,19 +136,19 @@ pub(crate) fn refine(data: &Data, start: &Hyper, steps: u64) -> Option<(Hyper, f
     Posterior { data, exact: false }.climb(start, steps)
 }
 
-/// [`SETS`] sets of hyperparameters: as many with exact readings as that is plausible beside noise.
-pub(crate) fn sets(data: &Data, mode: &Hyper, without: Without, source: &mut Source) -> Vec<Hyper> {
+/// So many sets of hyperparameters: as many with exact readings as that is plausible beside noise.
+pub(crate) fn sets(data: &Data, mode: &Hyper, count: usize, without: Without, source: &mut Source) -> Vec<Hyper> {
     let (noisy, exact) = (Posterior { data, exact: false }, Posterior { data, exact: true });
     let exactness = if without.has(Part::Exact) { exactness(&noisy, &exact, mode) } else { None };
-    if !without.has(Part::Sets) {
+    if count == 1 || !without.has(Part::Sets) {
         let sharp = exactness.filter(|(_, share)| *share > 0.5).map(|(sharp, _)| sharp);
-        return vec![sharp.unwrap_or_else(|| mode.clone()); SETS];
+        return vec![sharp.unwrap_or_else(|| mode.clone()); count];
     }
-    let Some((sharp, share)) = exactness else { return noisy.draw(mode, SETS, source) };
-    let count = (0..SETS).filter(|index| (*index as f64 + 0.5) < share * SETS as f64).count();
-    let mut sets = if count > 0 { exact.draw(&sharp, count, source) } else { Vec::new() };
-    if count < SETS {
-        sets.extend(noisy.draw(mode, SETS - count, source));
+    let Some((sharp, share)) = exactness else { return noisy.draw(mode, count, source) };
+    let sharps = (0..count).filter(|index| (*index as f64 + 0.5) < share * count as f64).count();
+    let mut sets = if sharps > 0 { exact.draw(&sharp, sharps, source) } else { Vec::new() };
+    if sharps < count {
+        sets.extend(noisy.draw(mode, count - sharps, source));
     }
     sets
 }

@@ -9,7 +9,7 @@ mod member;
 mod tests;
 mod transform;
 
-pub(crate) use fit::SETS;
+pub(crate) use fit::count as sets_for;
 pub(crate) use member::{Member, Prediction};
 pub(crate) use transform::Transform;
 
@@ -23,8 +23,9 @@ use crate::rng::Source;
 /// Hyperparameters are fitted to at most this many observations: the work grows with the cube.
 const FIT_ROWS: usize = 256;
 /// A model holds at most this many observations; the best and an even choice of the rest are kept.
-const MODEL_ROWS: usize = 1500;
-
+const MODEL_ROWS: usize = 512;
+/// A fit stands until there are a so-many-th part more observations.
+const REFIT_SHARE: usize = 20;
 /// With fewer observations nothing is bent: they tell nothing of their distribution.
 const BENT_FROM: usize = 6;
 /// A bend has to be better than none by so many nats.
@@ -51,6 +52,7 @@ pub(crate) struct Surrogate {
     mode: Hyper,
     sets: Vec<Hyper>,
     fitted_at: usize,
+    bend: usize,
 }
 
 impl Surrogate {
@@ -61,26 +63,41 @@ impl Surrogate {
         groups: &[usize],
         warm: Option<&SurrogateMemo>,
         without: Without,
+        sets: usize,
         source: &mut Source,
     ) -> Self {
         let parameters = groups.last().map_or(0, |last| last + 1);
-        let plain = standardise(&transform, &thinned(observations, FIT_ROWS), groups, parameters);
-        let warm = warm.map(|memo| {
-            let mut theta = memo.ln_lengthscales.clone();
-            theta.extend([memo.ln_signal, memo.ln_noise]);
-            Hyper(theta)
-        });
-        let mode = fit::mode(&plain, warm.as_ref());
-        let (transform, mode) = if without.has(Part::Bends) {
-            bent(&transform, observations, groups, &plain, mode)
+        let thin = thinned(observations, FIT_ROWS);
+        let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
+        let known = warm.and_then(|memo| Self::rested(memo, observations.len(), parameters));
+        let (bend, transform, mode, fitted_at) = if let Some((memo, mode)) = known {
+            let transform = transform.bent(memo.bend, &values);
+            (memo.bend, transform, mode, memo.fitted_at)
         } else {
-            (transform, mode)
+            let plain = standardise(&transform, &thin, groups, parameters);
+            let mode = fit::mode(&plain, warm.map(hyper).as_ref());
+            let (bend, transform, mode) = if without.has(Part::Bends) && observations.len() >= BENT_FROM {
+                best_bend(transform, &thin, groups, &plain, mode)
+            } else {
+                (0, transform, mode)
+            };
+            (bend, transform, mode, observations.len())
         };
-        let data = |limit: usize| standardise(&transform, &thinned(observations, limit), groups, parameters);
-        let fitted = data(FIT_ROWS);
-        let sets = fit::sets(&fitted, &mode, without, source);
-        let data = if observations.len() > FIT_ROWS { data(MODEL_ROWS) } else { fitted };
-        Self { transform, data, mode, sets, fitted_at: observations.len() }
+        let fitted = standardise(&transform, &thin, groups, parameters);
+        let sets = fit::sets(&fitted, &mode, sets, without, source);
+        let data = if observations.len() > FIT_ROWS {
+            standardise(&transform, &thinned(observations, MODEL_ROWS), groups, parameters)
+        } else {
+            fitted
+        };
+        Self { transform, data, mode, sets, fitted_at, bend }
+    }
+
+    /// What an earlier fit has found, if there are too few observations beyond it for another one.
+    fn rested(memo: &SurrogateMemo, observations: usize, parameters: usize) -> Option<(&SurrogateMemo, Hyper)> {
+        let due = memo.fitted_at + (memo.fitted_at / REFIT_SHARE).max(1);
+        let usable = observations >= memo.fitted_at && observations < due && memo.fitted_at > 0;
+        (usable && memo.ln_lengthscales.len() == parameters).then(|| (memo, hyper(memo)))
     }
 
     /// One posterior a set of hyperparameters, each as so many equal samples.
@@ -102,6 +119,7 @@ impl Surrogate {
             ln_signal: self.mode.ln_signal(),
             ln_noise: self.mode.ln_noise(),
             fitted_at: self.fitted_at,
+            bend: self.bend,
         }
     }
 }
@@ -110,32 +128,36 @@ impl Surrogate {
 ///
 /// The densities at the modes stand in for the evidence: the hyperparameters and their priors are the same under all of
 /// them, and so, nearly, is how well they are known.
-fn bent(
-    plain: &Transform,
-    observations: &[Observation],
+///
+/// Returns the number of the bend, 0 for none.
+fn best_bend(
+    plain: Transform,
+    observations: &[&Observation],
     groups: &[usize],
     data: &Data,
     mode: Hyper,
-) -> (Transform, Hyper) {
-    if observations.len() < BENT_FROM {
-        return (plain.clone(), mode);
-    }
-    let thin = thinned(observations, FIT_ROWS);
-    let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
-    let mut best = match fit::refine(data, &mode, BEND_STEPS) {
-        Some((mode, density)) => (plain.clone(), mode, density + plain.ln_jacobian(&values) + BEND_GAIN),
-        None => return (plain.clone(), mode),
-    };
-    let start = best.1.clone();
-    for (transform, prior) in plain.bends(&values) {
-        let data = standardise(&transform, &thin, groups, data.parameters);
+) -> (usize, Transform, Hyper) {
+    let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
+    let Some((start, density)) = fit::refine(data, &mode, BEND_STEPS) else { return (0, plain, mode) };
+    let mut most = density + plain.ln_jacobian(&values) + BEND_GAIN;
+    let mut best = (0, plain.clone(), start.clone());
+    for (index, (transform, prior)) in plain.bends(&values).into_iter().enumerate() {
+        let Some(transform) = transform else { continue };
+        let data = standardise(&transform, observations, groups, data.parameters);
         let Some((mode, density)) = fit::refine(&data, &start, BEND_STEPS) else { continue };
         let density = density + transform.ln_jacobian(&values) + prior;
-        if density > best.2 {
-            best = (transform, mode, density);
+        if density > most {
+            most = density;
+            best = (index + 1, transform, mode);
         }
     }
-    (best.0, best.1)
+    best
+}
+
+fn hyper(memo: &SurrogateMemo) -> Hyper {
+    let mut theta = memo.ln_lengthscales.clone();
+    theta.extend([memo.ln_signal, memo.ln_noise]);
+    Hyper(theta)
 }
 
 fn standardise(transform: &Transform, observations: &[&Observation], groups: &[usize], parameters: usize) -> Data {

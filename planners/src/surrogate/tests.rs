@@ -163,6 +163,7 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
         &[0, 1],
         None,
         crate::Without::default(),
+        8,
         &mut source,
     );
     let memo = surrogate.memo();

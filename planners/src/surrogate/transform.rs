@@ -84,9 +84,9 @@ impl Transform {
         Self::fenced(values, least, reach)
     }
 
-    /// The bends that may make these values more like a Gaussian process; each with the logarithm of how plausible it is
-    /// beforehand.
-    pub(crate) fn bends(&self, values: &[f64]) -> Vec<(Self, f64)> {
+    /// The bends that may make these values more like a Gaussian process, where they can be made; each with the logarithm of
+    /// how plausible it is beforehand.
+    pub(crate) fn bends(&self, values: &[f64]) -> Vec<(Option<Self>, f64)> {
         match self {
             Self::Objective { .. } => {
                 let top = values.iter().map(|value| self.apply(*value)).fold(f64::NEG_INFINITY, f64::max);
@@ -95,13 +95,19 @@ impl Transform {
                 let from_top = REACHES.map(|reach| {
                     (Warp::FromTop { top, reach }, ln_normal(libm::log(reach / REACH_TYPICAL), REACH_SPREAD))
                 });
-                let bend = |(warp, prior)| self.warped(warp, values).map(|it| (it, prior));
-                powers.into_iter().chain(from_top).filter_map(bend).collect()
+                let bend = |(warp, prior)| (self.warped(warp, values), prior);
+                powers.into_iter().chain(from_top).map(bend).collect()
             }
             Self::Constraint { typical, .. } => {
-                SHARES.map(|share| (Self::logarithmic(values, typical * share), 0.0)).to_vec()
+                SHARES.map(|share| (Some(Self::logarithmic(values, typical * share)), 0.0)).to_vec()
             }
         }
+    }
+
+    /// The same with the bend of this number: its place in [`Transform::bends`], counted from 1.
+    pub(crate) fn bent(self, number: usize, values: &[f64]) -> Self {
+        let found = number.checked_sub(1).and_then(|index| self.bends(values).into_iter().nth(index));
+        found.and_then(|(transform, _)| transform).unwrap_or(self)
     }
 
     fn warped(&self, bend: Warp, values: &[f64]) -> Option<Self> {
