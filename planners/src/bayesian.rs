@@ -14,6 +14,8 @@ use crate::search;
 const MODELLED_MAX: usize = 64;
 /// With several objectives, how many points of the front are looked around at.
 const FRONT_HINTS: usize = 6;
+/// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
+const FAR_EVERY: u64 = 4;
 /// A proposal nearer than this to a point already tried (in unit coordinates) measures it again.
 const SAME: f64 = 1e-4;
 
@@ -201,7 +203,8 @@ impl<'a> Call<'a> {
                     let known = last.len() == self.frame.dimension();
                     let hints: Vec<Vec<f64>> =
                         best.iter().chain(known.then_some(&last)).map(|unit| self.frame.snap(unit)).collect();
-                    search::search(self.frame, &promise, &hints, seed)
+                    let near = if self.stays_near(model, number) { best.first().map(Vec::as_slice) } else { None };
+                    search::search(self.frame, &promise, &hints, near, seed)
                 }
             };
             let Some(unit) = unit else { break };
@@ -218,6 +221,15 @@ impl<'a> Call<'a> {
             });
         }
         Ok(last)
+    }
+
+    /// Whether this pick stays near to the best point: all but one of [`FAR_EVERY`].
+    ///
+    /// Expected improvement averaged over hyperparameters goes on exploring while a valley that has been found is not
+    /// followed to its end. Not with constraints, several objectives or categories, where what is good may lie in places
+    /// that don't hang together, and leaving the first of them is what the budget is for.
+    fn stays_near(&self, model: &Model<'_>, number: u64) -> bool {
+        model.is_plain() && self.frame.numeric().iter().all(|it| *it) && !number.is_multiple_of(FAR_EVERY)
     }
 
     fn reason(&self, unit: &[f64], feasible: bool) -> Reason {

@@ -149,6 +149,11 @@ impl<'a> Model<'a> {
         &self.reference
     }
 
+    /// Whether there is one objective and nothing else, and picks may stay near to the best point.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.objectives.len() == 1 && self.constraints.is_empty() && self.without.has(Part::Near)
+    }
+
     /// How many sets of hyperparameters each outcome has.
     pub(crate) fn sets(&self) -> usize {
         self.sets

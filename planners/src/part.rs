@@ -11,6 +11,8 @@ pub enum Part {
     Sets,
     /// What explores is held off the edge of the space.
     Edge,
+    /// Three of four picks stay near to the best point.
+    Near,
     /// Several objectives are led by the volume that a point adds to their front.
     Volumes,
 }
@@ -21,11 +23,12 @@ pub struct Without(u8);
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("bends", Self::Bends),
         ("exact", Self::Exact),
         ("sets", Self::Sets),
         ("edge", Self::Edge),
+        ("near", Self::Near),
         ("volumes", Self::Volumes),
     ];
 

@@ -17,6 +17,8 @@ const AROUND: usize = 24;
 const RADII: [f64; 3] = [0.2, 0.05, 0.01];
 /// About so many coordinates of a hint are moved at once.
 const MOVED: f64 = 20.0;
+/// What lies within this of a point in every coordinate is near to it.
+const NEAR: f64 = 0.2;
 /// How many candidates are climbed from.
 const CLIMBS: usize = 8;
 /// Candidates nearer to one that is climbed from than this (a root mean square of coordinates) are passed over.
@@ -34,10 +36,44 @@ const BORDER_TRIES: usize = 4;
 /// Halvings by which a point on a border is found.
 const BORDER_HALVINGS: usize = 30;
 
-/// Finds a unit point, in every region, of great promise; `hints` are points to look around at, the best first.
-pub(crate) fn search(frame: &Frame<'_>, promise: &Promise<'_>, hints: &[Vec<f64>], seed: u64) -> Option<Vec<f64>> {
+/// The part of the unit cube that is searched, by its least and its greatest coordinates.
+struct Bounds {
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Bounds {
+    /// The whole cube, or what lies near to a point.
+    fn new(frame: &Frame<'_>, near: Option<&[f64]>) -> Self {
+        let whole = || Self { lower: vec![0.0; frame.dimension()], upper: vec![1.0; frame.dimension()] };
+        let beside = |centre: &[f64], by: f64| centre.iter().map(|u| (u + by).clamp(0.0, 1.0)).collect();
+        near.map_or_else(whole, |centre| Self { lower: beside(centre, -NEAR), upper: beside(centre, NEAR) })
+    }
+
+    /// A point of the cube, moved into its part as a smaller cube.
+    fn squeeze(&self, frame: &Frame<'_>, unit: &[f64]) -> Vec<f64> {
+        let sides = self.lower.iter().zip(&self.upper);
+        frame.snap(&unit.iter().zip(sides).map(|(u, (low, high))| low + u * (high - low)).collect::<Vec<_>>())
+    }
+
+    fn clamp(&self, frame: &Frame<'_>, unit: &[f64]) -> Vec<f64> {
+        let sides = self.lower.iter().zip(&self.upper);
+        frame.snap(&unit.iter().zip(sides).map(|(u, (low, high))| u.clamp(*low, *high)).collect::<Vec<_>>())
+    }
+}
+
+/// Finds a unit point, in every region, of great promise; `hints` are points to look around at, the best first. With
+/// `near` only what lies near to that point is looked at; there are no categories then.
+pub(crate) fn search(
+    frame: &Frame<'_>,
+    promise: &Promise<'_>,
+    hints: &[Vec<f64>],
+    near: Option<&[f64]>,
+    seed: u64,
+) -> Option<Vec<f64>> {
     let mut source = Source::new(seed, Stream::Search, 1);
-    let looked = candidates(frame, hints, seed, &mut source);
+    let bounds = Bounds::new(frame, near);
+    let looked = within_regions(frame, candidates(frame, hints, &bounds, seed, &mut source));
     let mut scored: Vec<(Vec<f64>, f64)> = looked
         .into_iter()
         .map(|unit| {
@@ -46,7 +82,7 @@ pub(crate) fn search(frame: &Frame<'_>, promise: &Promise<'_>, hints: &[Vec<f64>
         })
         .collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let climbed = starts(frame, scored).into_iter().map(|start| climb(frame, promise, start, &mut source));
+    let climbed = starts(frame, scored).into_iter().map(|start| climb(frame, promise, start, &bounds, &mut source));
     climbed.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(unit, _)| unit)
 }
 
@@ -56,20 +92,25 @@ pub(crate) fn best_of(promise: &Promise<'_>, units: &[Vec<f64>]) -> Option<usize
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(index, _)| index)
 }
 
-fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64, source: &mut Source) -> Vec<Vec<f64>> {
+fn candidates(frame: &Frame<'_>, hints: &[Vec<f64>], bounds: &Bounds, seed: u64, source: &mut Source) -> Vec<Vec<f64>> {
     let sobol = Sobol::new(frame.dimension(), Some(rng::derive(seed, Stream::Search, 0)));
-    let mut looked: Vec<Vec<f64>> = hints.to_vec();
+    let mut looked: Vec<Vec<f64>> = hints.iter().map(|hint| bounds.clamp(frame, hint)).collect();
     for index in 0..SPREAD {
         let unit = frame.spread(&sobol.point(index));
         if index % ON_BOUNDS_EVERY == 0 {
-            looked.push(onto_bounds(frame, &unit, source));
+            looked.push(bounds.squeeze(frame, &onto_bounds(frame, &unit, source)));
         }
-        looked.push(unit);
+        looked.push(bounds.squeeze(frame, &unit));
     }
     let share = (MOVED / frame.dimension().max(1) as f64).min(1.0);
     for (hint, radius) in hints.iter().flat_map(|hint| RADII.map(|radius| (hint, radius))) {
-        looked.extend((0..AROUND).map(|_| around(frame, hint, radius, share, source)));
+        looked.extend((0..AROUND).map(|_| bounds.clamp(frame, &around(frame, hint, radius, share, source))));
     }
+    looked
+}
+
+/// The points, those that violate a known region pulled back to its border.
+fn within_regions(frame: &Frame<'_>, looked: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let anchor = looked.iter().find(|unit| frame.holds(unit)).cloned();
     let inside = |unit: Vec<f64>| {
         if frame.holds(&unit) { Some(unit) } else { pull_back(frame, anchor.as_ref()?, &unit) }
@@ -133,26 +174,32 @@ fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>) -> Vec<(Vec<f64>, f64
     chosen
 }
 
-fn climb(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64), source: &mut Source) -> (Vec<f64>, f64) {
-    let mut at = ascend(frame, promise, start);
+fn climb(
+    frame: &Frame<'_>,
+    promise: &Promise<'_>,
+    start: (Vec<f64>, f64),
+    bounds: &Bounds,
+    source: &mut Source,
+) -> (Vec<f64>, f64) {
+    let mut at = ascend(frame, promise, start, bounds);
     for _ in 0..ROUNDS {
         let Some(moved) = lattice_move(frame, promise, &at) else { break };
-        at = ascend(frame, promise, moved);
+        at = ascend(frame, promise, moved, bounds);
     }
     if frame.space.regions.is_empty() { at } else { along_the_border(frame, promise, at, source) }
 }
 
 /// Climbs by the real coordinates alone; a step out of the regions is a step too far.
-fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64), bounds: &Bounds) -> (Vec<f64>, f64) {
     let continuous = frame.continuous();
-    let bound = |free: f64| {
-        let each = |(real, u): (&bool, &f64)| if *real { free } else { *u };
-        continuous.iter().zip(&start.0).map(each).collect::<Vec<f64>>()
+    let bound = |free: &[f64]| {
+        let each = |((real, u), free): ((&bool, &f64), &f64)| if *real { *free } else { *u };
+        continuous.iter().zip(&start.0).zip(free).map(each).collect::<Vec<f64>>()
     };
     let function = |unit: &[f64]| {
         if frame.holds(unit) { promise.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
     };
-    match optimise::maximise(&function, &start.0, &bound(0.0), &bound(1.0), STEPS) {
+    match optimise::maximise(&function, &start.0, &bound(&bounds.lower), &bound(&bounds.upper), STEPS) {
         Some(better) if better.1 > start.1 => better,
         Some(_) | None => start,
     }
