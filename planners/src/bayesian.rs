@@ -26,6 +26,9 @@ const SAME: f64 = 1e-4;
 /// posterior mean among those that hold every constraint with a probability of one half or more; where there is none,
 /// the one that is the most likely to.
 ///
+/// Several objectives: up to four are led by the volume that a point adds to their front, more by random weights; the
+/// recommended point is the one with the best sum of standardised objectives.
+///
 /// Where an outcome has fewer than two readings, or a covariance stays singular, it goes on filling the space.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bayesian {

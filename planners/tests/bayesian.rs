@@ -93,9 +93,13 @@ fn the_memo_is_part_of_the_arguments() {
     let problem = problem(vec![real(0.0, 1.0); 3], 0);
     let outcome = |point: &Point| read((5.0 * point.0[0]).sin() * point.0[1] - point.0[2].powi(2), &[]);
     let (rows, _, memo) = campaign(&problem, 12, 2, outcome);
-    let (with, _) = Bayesian::default().suggest(&problem, &rows, &memo, 2, 1).unwrap();
-    let (without, _) = Bayesian::default().suggest(&problem, &rows, &Memo::default(), 2, 1).unwrap();
-    assert_ne!(with, without, "a planner that ignored its memo would pass every other test");
+    let suggest = |memo: &Memo| Bayesian::default().suggest(&problem, &rows, memo, 2, 1).unwrap().0;
+    // A fit of so many rows stands; another one gives other points.
+    let mut standing = memo;
+    standing.surrogates[0].fitted_at = rows.len();
+    let mut other = standing.clone();
+    other.surrogates[0].ln_lengthscales.iter_mut().for_each(|it| *it -= 2.0);
+    assert_ne!(suggest(&standing), suggest(&other), "a planner that ignored its memo would pass every other test");
 }
 
 #[test]
@@ -184,7 +188,7 @@ fn a_pool_is_proposed_from_once_each_until_it_is_empty() {
 }
 
 #[test]
-fn several_objectives_are_led_by_random_weights() {
+fn several_objectives_are_led_by_the_volume_of_their_front() {
     let mut problem = problem(vec![real(0.0, 1.0)], 0);
     problem.objectives = 2;
     let outcome = |point: &Point| Outcome::Observed {
@@ -196,6 +200,20 @@ fn several_objectives_are_led_by_random_weights() {
     let late: Vec<f64> = rows[8..].iter().map(|row| row.point.0[0]).collect();
     let (low, high) = (late.iter().copied().fold(1.0, f64::min), late.iter().copied().fold(0.0, f64::max));
     assert!(high - low > 0.3, "the front is explored from end to end: {late:?}");
+}
+
+#[test]
+fn more_objectives_than_volumes_are_made_for_are_led_by_random_weights() {
+    let mut problem = problem(vec![real(0.0, 1.0), real(0.0, 1.0)], 0);
+    problem.objectives = 5;
+    let outcome = |point: &Point| {
+        let from = |place: f64| Measure::new(-(point.0[0] - place).powi(2) - 0.1 * point.0[1]);
+        Outcome::Observed { objectives: [0.0, 0.25, 0.5, 0.75, 1.0].map(from).to_vec(), constraints: Vec::new() }
+    };
+    let (rows, made, _) = campaign(&problem, 16, 0, outcome);
+    assert_eq!(made.last().unwrap().objectives.len(), 5);
+    let last: Vec<f64> = rows[12..].iter().map(|row| row.point.0[1]).collect();
+    assert!(last.iter().all(|it| *it < 0.5), "what is worse in all of them is left alone: {last:?}");
 }
 
 #[derive(Debug)]
