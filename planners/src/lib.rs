@@ -1,7 +1,4 @@
-//! Bayesian optimisation as a library of numbers.
-//!
-//! `suggest(problem, history, memo, seed) -> (points, memo)`: a planner is a pure function. It knows no units, no ids
-//! and no clock; what it must remember is a small [`Memo`] that the caller stores and hands back.
+#![doc = include_str!("../README.md")]
 
 mod bayesian;
 mod design;
