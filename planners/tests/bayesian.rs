@@ -283,9 +283,12 @@ proptest! {
         parameters in proptest::collection::vec(parameter(), 1..4),
         readings in proptest::collection::vec((strange(), strange(), 0u8..8, proptest::option::of(strange())), 0..14),
         region in any::<bool>(),
+        objectives in 1usize..6,
+        constraints in 0usize..2,
         seed in any::<u64>(),
     ) {
-        let mut problem = problem(parameters, 1);
+        let mut problem = problem(parameters, constraints);
+        problem.objectives = objectives;
         problem.initial = Some(4);
         if region {
             problem.space.regions.push(Arc::new(FirstBelowMiddle(problem.space.parameters[0].clone())));
@@ -295,8 +298,10 @@ proptest! {
             0 => Outcome::Failed,
             1 => Outcome::Pending,
             _ => Outcome::Observed {
-                objectives: vec![Measure { value: objective, sd }],
-                constraints: vec![Measure { value: constraint, sd }],
+                objectives: (0..objectives)
+                    .map(|index| Measure { value: if index % 2 == 0 { objective } else { -constraint }, sd })
+                    .collect(),
+                constraints: vec![Measure { value: constraint, sd }; constraints],
             },
         };
         // Every point twice: repeats make a covariance singular.
@@ -310,6 +315,9 @@ proptest! {
             prop_assert!(problem.space.contains(&suggestion.point), "{:?}", suggestion);
         }
         prop_assert!(serde_json::to_string(&memo).unwrap().len() < eutectic_planners::MEMO_MAX_BYTES);
+        // With its memo, a fit stands.
+        let (again, _) = Bayesian::default().suggest(&problem, &rows, &memo, seed, 1).unwrap();
+        prop_assert!(problem.space.contains(&again[0].point), "{:?}", again);
         let _ = Bayesian::default().recommend(&problem, &rows, &memo, seed);
     }
 }
