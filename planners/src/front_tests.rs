@@ -8,7 +8,7 @@ fn points(source: &mut Source, count: usize, objectives: usize) -> Vec<Vec<f64>>
     (0..count).map(|_| (0..objectives).map(|_| source.normal()).collect()).collect()
 }
 
-/// How much volume `point` adds, cut off at `top` in every objective, counted on a fine grid of random places.
+/// Whether a place lies above the reference and no point dominates it.
 fn improves(points: &[Vec<f64>], reference: &[f64], place: &[f64]) -> bool {
     let dominated = points.iter().any(|it| it.iter().zip(place).all(|(own, place)| own >= place));
     place.iter().zip(reference).all(|(place, least)| place > least) && !dominated

@@ -198,6 +198,30 @@ fn transforms_are_monotone_and_undone() {
 }
 
 #[test]
+fn every_bend_is_monotone_and_undone() {
+    let values: Vec<f64> = (0..40).map(|k| (f64::from(k) * 0.37).sin() * f64::from(k) - 3.0).collect();
+    let mut sorted = values.clone();
+    sorted.sort_by(f64::total_cmp);
+    for plain in [Transform::objective(&values), Transform::constraint(&values)] {
+        let bends = plain.bends(&values);
+        for (index, (bend, _)) in bends.iter().enumerate() {
+            let bend = bend.as_ref().unwrap();
+            assert_eq!(format!("{bend:?}"), format!("{:?}", plain.clone().bent(index + 1, &values)));
+            let mapped: Vec<f64> = sorted.iter().map(|value| bend.apply(*value)).collect();
+            assert!(mapped.windows(2).all(|pair| pair[0] < pair[1]), "{bend:?}");
+            let beyond = sorted[39] + 2.0;
+            for value in sorted.iter().copied().chain([beyond]) {
+                close(bend.invert(bend.apply(value)), value, 1e-6);
+                let step = 1e-6 * (1.0 + value.abs());
+                let difference = (bend.apply(value + step) - bend.apply(value - step)) / (2.0 * step);
+                // At the very top two pieces meet with one slope; differences are less exact there.
+                assert!((difference / bend.slope(value) - 1.0).abs() < 1e-2, "{bend:?} at {value}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_objective_is_modelled_alike_in_any_unit() {
     let values = [3.0, 1.0, 4.0, 1.5, 9.0, -50.0];
     let (plain, scaled) =
