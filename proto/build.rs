@@ -3,10 +3,11 @@
 use prost::Message as _;
 use std::{env, error::Error, fs, path::Path};
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "eutectic/instrument/v1/instrument.proto",
     "eutectic/instrument/v1/simulation.proto",
     "eutectic/control/v1/control.proto",
+    "eutectic/planner/v1/planner.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

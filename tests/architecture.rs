@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
     (
         "cli",
-        &["closest", "doctor", "files", "host", "lab"],
+        &["closest", "doctor", "files", "host", "lab", "planning"],
         &["eutectic_planners", "eutectic_proto", "eutectic_instruments"],
     ),
     ("closest", &[], &[]),
@@ -20,7 +20,7 @@ const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
     ("journal", &[], &["eutectic_failpoints"]),
     ("lab", &["closest", "engine", "files", "gateway", "paging"], &["eutectic_core", "eutectic_proto"]),
     ("paging", &["engine", "files", "projections"], &["eutectic_core"]),
-    ("planning", &[], &["eutectic_core", "eutectic_planners"]),
+    ("planning", &[], &["eutectic_core", "eutectic_planners", "eutectic_proto"]),
     ("projections", &[], &["eutectic_core"]),
     ("units", &["closest"], &["eutectic_core"]),
 ];

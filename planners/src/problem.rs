@@ -200,7 +200,10 @@ impl Space {
         point.0.len() == self.parameters.len() && self.parameters.iter().zip(&point.0).all(inside) && self.holds(point)
     }
 
-    fn admits(&self, point: &Point) -> bool {
+    /// Whether a point can be modelled: one coordinate a parameter, whole numbers and categories among their values. Reals
+    /// may lie outside their range.
+    #[must_use]
+    pub fn admits(&self, point: &Point) -> bool {
         point.0.len() == self.parameters.len()
             && self.parameters.iter().zip(&point.0).all(|(parameter, value)| parameter.admits(*value))
     }

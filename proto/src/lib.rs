@@ -20,6 +20,15 @@ pub mod control {
     }
 }
 
+/// What a planner of one's own implements: `eutectic.planner.v1`.
+pub mod planner {
+    /// Version 1 of the planner service.
+    #[allow(clippy::all, clippy::pedantic, missing_docs)]
+    pub mod v1 {
+        tonic::include_proto!("eutectic.planner.v1");
+    }
+}
+
 /// Every file of this crate as an encoded `FileDescriptorSet`, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

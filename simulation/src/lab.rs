@@ -50,7 +50,7 @@ pub(crate) fn campaign(in_flight: u32, experiments: u32) -> CampaignSpec {
         past: Vec::new(),
         budget: Budget { experiments, in_flight, admission: Admission::AsArrived },
         stop: StopRule::default(),
-        planner: PlannerSpec { initial: Some(experiments) },
+        planner: PlannerSpec { initial: Some(experiments), address: None },
     }
 }
 

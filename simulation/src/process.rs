@@ -56,7 +56,7 @@ impl Process {
             }
             Change::Owed(_, Effect::Plan(order)) => {
                 let campaign = &self.step.workcell().campaigns[&order.campaign];
-                let mut answer = planning::plan(&planning::prepare(campaign, &order).unwrap()).unwrap();
+                let mut answer = planning::plan_here(&planning::prepare(campaign, &order)).unwrap();
                 if let PlanAnswer::Proposals { took_ms, .. } = &mut answer {
                     *took_ms = 0;
                 }

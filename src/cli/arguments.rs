@@ -548,6 +548,13 @@ pub enum PlannerVerb {
   {\"op\":\"ask\",\"n\":1}
   {\"op\":\"recommend\"}")]
     Stdio,
+    /// Over gRPC, for other programs and for `[planner] address` of a campaign
+    #[command(after_help = "The protocol is proto/eutectic/planner/v1/planner.proto; reflection is served as well.")]
+    Serve {
+        /// Where it listens; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:50061")]
+        address: String,
+    },
 }
 
 /// Arguments of `completions`.

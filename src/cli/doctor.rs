@@ -7,6 +7,7 @@ use super::{Failure, Global, json};
 use crate::doctor::{self, DoctorError, Opened, Verified, journal_of};
 use eutectic_proto::control::v1 as wire;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 impl From<DoctorError> for Failure {
@@ -100,8 +101,17 @@ fn export(journal: &std::path::Path) -> Result<ExitCode, Failure> {
 fn replay(global: &Global, journal: &std::path::Path) -> Result<ExitCode, Failure> {
     let replayed = doctor::replay(journal)?;
     let same = replayed.plans - replayed.other.len() as u64;
-    let words = format!("{} entries; {same} of {} plans come out the same", replayed.entries, replayed.plans);
-    say(global, &words, json!({"entries": replayed.entries, "plans": replayed.plans, "other": replayed.other}));
+    let mut words = format!("{} entries; {same} of {} plans come out the same", replayed.entries, replayed.plans);
+    if replayed.elsewhere > 0 {
+        let _ = write!(words, "; {} were made by a planner elsewhere", replayed.elsewhere);
+    }
+    let found = json!({
+        "entries": replayed.entries,
+        "plans": replayed.plans,
+        "elsewhere": replayed.elsewhere,
+        "other": replayed.other,
+    });
+    say(global, &words, found);
     replayed.other.iter().for_each(|it| note(it));
     Ok(if replayed.other.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

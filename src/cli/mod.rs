@@ -85,7 +85,7 @@ async fn dispatch(Arguments { global, verb }: Arguments) -> Result<ExitCode, Fai
         Verb::Page(it) => page::page(&global, it).await,
         Verb::Doctor(it) => doctor::doctor(&global, it).await,
         Verb::Driver(it) => driver::driver(&global, it).await,
-        Verb::Planner(it) => planner::planner(&it),
+        Verb::Planner(it) => planner::planner(it).await,
         Verb::Completions(it) => completions::completions(&it),
         Verb::Man => completions::man(),
     }

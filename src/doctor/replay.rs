@@ -15,12 +15,16 @@ pub struct Replayed {
     pub entries: u64,
     /// Plans made again.
     pub plans: u64,
+    /// Plans by a planner of one's own: it alone could make them again.
+    pub elsewhere: u64,
     /// Those that came out otherwise, or couldn't be made: campaign, ticket, and why.
     pub other: Vec<String>,
 }
 
 /// A plan of the log: by its campaign and ticket.
 type Key = (String, Ticket);
+/// A plan that was made again: its proposals and the memo; else why not.
+type Made = Result<(Vec<Proposal>, String), String>;
 
 /// Makes every plan of the log again from what the log says its planner could see. Changes nothing.
 ///
@@ -31,7 +35,7 @@ pub fn replay(journal: &Path) -> Result<Replayed, DoctorError> {
     look(journal, |entry| log.push(entry))?;
     let mut workcell = Workcell::default();
     let mut replayed = Replayed { entries: log.len() as u64, ..Replayed::default() };
-    let mut made: BTreeMap<Key, Result<(Vec<Proposal>, String), String>> = BTreeMap::new();
+    let mut made: BTreeMap<Key, Option<Made>> = BTreeMap::new();
     let mut recorded: BTreeMap<Key, (Vec<Proposal>, String)> = BTreeMap::new();
     for entry in log {
         let event: Recorded =
@@ -51,31 +55,37 @@ pub fn replay(journal: &Path) -> Result<Replayed, DoctorError> {
         }
         evolve(&mut workcell, &event);
         if let Event::PlanRequested { ticket, campaign, purpose: Purpose::Propose { .. }, .. } = &event.event {
-            made.insert((campaign.to_string(), *ticket), again(&workcell, *ticket));
+            let elsewhere = workcell.campaigns.get(campaign).is_some_and(|it| it.spec.planner.address.is_some());
+            let plan = (!elsewhere).then(|| again(&workcell, *ticket));
+            made.insert((campaign.to_string(), *ticket), plan);
         }
     }
     for (key, plan) in recorded {
+        if made.get(&key) == Some(&None) {
+            replayed.elsewhere += 1;
+            continue;
+        }
         replayed.plans += 1;
         let why = match made.get(&key) {
-            Some(Ok(again)) if *again == plan => continue,
-            Some(Ok(_)) => "comes out otherwise",
-            Some(Err(words)) => words,
-            None => "was never asked for",
+            Some(Some(Ok(again))) if *again == plan => continue,
+            Some(Some(Ok(_))) => "comes out otherwise",
+            Some(Some(Err(words))) => words,
+            Some(None) | None => "was never asked for",
         };
         replayed.other.push(format!("plan {} of '{}' {why}", key.1, key.0));
     }
     Ok(replayed)
 }
 
-fn again(workcell: &Workcell, ticket: Ticket) -> Result<(Vec<Proposal>, String), String> {
+fn again(workcell: &Workcell, ticket: Ticket) -> Made {
     let wanted = |effect: &Effect| match effect {
         Effect::Plan(order) if order.ticket == ticket => Some((**order).clone()),
         Effect::Plan(_) | Effect::Hold { .. } | Effect::Attend(_) => None,
     };
     let order: PlanOrder = workcell.owed().values().find_map(wanted).ok_or("is not owed")?;
     let campaign = workcell.campaigns.get(&order.campaign).ok_or("has no campaign")?;
-    let input = planning::prepare(campaign, &order).map_err(|error| error.to_string())?;
-    match planning::plan(&input).map_err(|error| error.to_string())? {
+    let input = planning::prepare(campaign, &order);
+    match planning::plan_here(&input).map_err(|error| error.to_string())? {
         PlanAnswer::Proposals { proposals, memo, .. } => Ok((proposals, memo)),
         PlanAnswer::Answer(_) => Err("gives an answer and no proposals".to_owned()),
     }

@@ -114,11 +114,9 @@ async fn plan(engine: Handle, order: PlanOrder, planner: Arc<Semaphore>) {
     });
     let command = match prepared.await {
         Err(_) | Ok(None) => return,
-        Ok(Some(Err(error))) => Command::FailPlan { campaign, ticket, message: error.to_string() },
-        Ok(Some(Ok(input))) => match tokio::task::spawn_blocking(move || timed(&input)).await {
-            Ok(Ok(answer)) => Command::AddProposals { campaign, ticket, answer },
-            Ok(Err(error)) => Command::FailPlan { campaign, ticket, message: error.to_string() },
-            Err(error) => Command::FailPlan { campaign, ticket, message: format!("the planner broke down: {error}") },
+        Ok(Some(input)) => match timed(input).await {
+            Ok(answer) => Command::AddProposals { campaign, ticket, answer },
+            Err(error) => Command::FailPlan { campaign, ticket, message: error.to_string() },
         },
     };
     if let Ok(reply) = engine.report(command).await
@@ -128,9 +126,9 @@ async fn plan(engine: Handle, order: PlanOrder, planner: Arc<Semaphore>) {
     }
 }
 
-fn timed(input: &PlanInput) -> Result<PlanAnswer, planning::PlanningError> {
+async fn timed(input: PlanInput) -> Result<PlanAnswer, planning::PlanningError> {
     let begun = now();
-    let mut answer = planning::plan(input)?;
+    let mut answer = planning::plan(input).await?;
     if let PlanAnswer::Proposals { took_ms, .. } = &mut answer {
         *took_ms = now().since(begun).max(0).unsigned_abs();
     }

@@ -467,7 +467,17 @@ fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
 
 fn planner(root: &Table<'_>, report: &mut Report) -> PlannerSpec {
     let Some(table) = root.table("planner", "the planner", report) else { return PlannerSpec::default() };
-    table.only(&["initial"], report);
+    table.only(&["initial", "address"], report);
     let initial = table.whole("initial", 1..MAX_EXPERIMENTS + 1, report);
-    PlannerSpec { initial: initial.and_then(|it| u32::try_from(it.value).ok()) }
+    let address = table.text("address", report).and_then(|address| {
+        let plausible = address.value.parse::<tonic::transport::Uri>().is_ok_and(|it| {
+            it.scheme_str() == Some("http") && it.port_u16().is_some() && matches!(it.path(), "" | "/")
+        });
+        if !plausible {
+            let message = format!("'{}' is no planner's address", shortened(address.value));
+            report.error(Some(address.span), message, "for instance: address = \"http://127.0.0.1:50061\"");
+        }
+        plausible.then(|| address.value.to_owned())
+    });
+    PlannerSpec { initial: initial.and_then(|it| u32::try_from(it.value).ok()), address }
 }

@@ -2,11 +2,12 @@
 
 use super::predicted;
 use eutectic_core::model::{
-    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Parameter, Predicted, Setting,
+    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Parameter, ParameterConstraint,
+    Predicted, Setting,
 };
 use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
 use eutectic_planners as planners;
-use eutectic_planners::{Estimate, Measure, Memo, Outcome, Point, Problem, Row, Space};
+use eutectic_planners::{Estimate, Measure, Outcome, Point, Problem, Row, Space};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,14 +18,14 @@ pub(super) struct Encoded {
     pub(super) rows: Vec<Row>,
     /// The experiment of each row; `None` for past data.
     pub(super) numbers: Vec<Option<u32>>,
-    pub(super) memo: Memo,
-    parameters: Arc<[Parameter]>,
+    pub(super) parameters: Arc<[Parameter]>,
+    pub(super) known: Vec<ParameterConstraint>,
     /// Name and sign of each objective.
-    objectives: Vec<(String, f64)>,
-    constraints: Vec<String>,
+    pub(super) objectives: Vec<(String, f64)>,
+    pub(super) constraints: Vec<String>,
 }
 
-pub(super) fn encode(campaign: &Campaign, order: &PlanOrder, memo: Memo) -> Encoded {
+pub(super) fn encode(campaign: &Campaign, order: &PlanOrder) -> Encoded {
     let spec = &campaign.spec;
     let parameters: Arc<[Parameter]> = spec.parameters.clone().into();
     let spreads = spreads(campaign);
@@ -46,7 +47,7 @@ pub(super) fn encode(campaign: &Campaign, order: &PlanOrder, memo: Memo) -> Enco
         problem: problem(spec, &parameters),
         rows,
         numbers,
-        memo,
+        known: spec.parameter_constraints.clone(),
         objectives: spec.objectives.iter().map(signed).collect(),
         constraints: spec.outcome_constraints.iter().map(|it| it.text.clone()).collect(),
         parameters,
@@ -69,16 +70,21 @@ impl Encoded {
     }
 }
 
-fn problem(spec: &CampaignSpec, parameters: &Arc<[Parameter]>) -> Problem {
+/// The space of these parameters, cut by what must hold of them.
+pub(super) fn space<'a>(parameters: &Arc<[Parameter]>, known: impl Iterator<Item = &'a Expr>) -> Space {
     let region = |holds: &Expr| -> Arc<dyn planners::Region> {
         Arc::new(Known { holds: holds.clone(), parameters: Arc::clone(parameters) })
     };
+    Space {
+        parameters: parameters.iter().map(|it| range(&it.domain)).collect(),
+        regions: known.map(region).collect(),
+        pool: None,
+    }
+}
+
+fn problem(spec: &CampaignSpec, parameters: &Arc<[Parameter]>) -> Problem {
     Problem {
-        space: Space {
-            parameters: parameters.iter().map(|it| range(&it.domain)).collect(),
-            regions: spec.parameter_constraints.iter().map(|it| region(&it.holds)).collect(),
-            pool: None,
-        },
+        space: space(parameters, spec.parameter_constraints.iter().map(|it| &it.holds)),
         objectives: spec.objectives.len(),
         constraints: spec.outcome_constraints.len(),
         initial: spec.planner.initial.map(|initial| initial as usize),

@@ -4,6 +4,12 @@
 //! same. `encode` strips units and names; nothing behind it knows of either.
 
 mod encode;
+mod remote;
+mod serve;
+mod terms;
+mod wire;
+
+pub use serve::service;
 
 use encode::{Encoded, encode};
 use eutectic_core::model::{Answer, Observation, Predicted, Proposal, Why, WhyKind};
@@ -17,6 +23,10 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct PlanInput {
     encoded: Encoded,
+    /// What the planner remembers, as it was stored.
+    memo: String,
+    /// The planner of one's own that is asked.
+    address: Option<String>,
     purpose: Purpose,
     seed: u64,
     observations: BTreeMap<u32, Observation>,
@@ -28,27 +38,32 @@ pub enum PlanningError {
     /// The stored memo can't be read back.
     #[error("the planner's memo in the journal can't be read: {0}")]
     Memo(#[source] serde_json::Error),
+    /// It panicked.
+    #[error("the planner broke down: {0}")]
+    Broken(String),
     /// The planner's own reason.
     #[error(transparent)]
     Planner(#[from] PlanError),
+    /// A planner of one's own refused, or its answer can't be used.
+    #[error("the planner at {address}: {message}")]
+    Remote {
+        /// Where it listens.
+        address: String,
+        /// Why.
+        message: String,
+    },
 }
 
 /// Gathers what the planner may see.
-///
-/// # Errors
-/// [`PlanningError::Memo`] if another build wrote a memo that this one can't read.
-pub fn prepare(campaign: &Campaign, order: &PlanOrder) -> Result<PlanInput, PlanningError> {
-    let memo = if campaign.memo.is_empty() {
-        Memo::default()
-    } else {
-        serde_json::from_str(&campaign.memo).map_err(PlanningError::Memo)?
-    };
-    let encoded = encode(campaign, order, memo);
+#[must_use]
+pub fn prepare(campaign: &Campaign, order: &PlanOrder) -> PlanInput {
+    let encoded = encode(campaign, order);
     let observations = match order.purpose {
         Purpose::Propose { .. } => BTreeMap::new(),
         Purpose::Answer => campaign.experiments.iter().filter_map(observation).collect(),
     };
-    Ok(PlanInput { encoded, purpose: order.purpose, seed: order.seed, observations })
+    let (memo, address) = (campaign.memo.clone(), campaign.spec.planner.address.clone());
+    PlanInput { encoded, memo, address, purpose: order.purpose, seed: order.seed, observations }
 }
 
 fn observation(experiment: &eutectic_core::Experiment) -> Option<(u32, Observation)> {
@@ -58,12 +73,30 @@ fn observation(experiment: &eutectic_core::Experiment) -> Option<(u32, Observati
     }
 }
 
-/// Makes the plan. Pure: the same input gives the same answer, `took_ms` of the reply apart, which is 0 here.
+/// Makes the plan, by the planner of one's own where the campaign names one. `took_ms` of the reply is 0 here.
 ///
 /// # Errors
-/// [`PlanningError::Planner`].
-pub fn plan(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
-    let Encoded { problem, rows, memo, .. } = &input.encoded;
+/// [`PlanningError`].
+pub async fn plan(input: PlanInput) -> Result<PlanAnswer, PlanningError> {
+    if let Some(address) = &input.address {
+        return remote::plan(&input, address).await;
+    }
+    let made = tokio::task::spawn_blocking(move || plan_here(&input)).await;
+    made.unwrap_or_else(|error| Err(PlanningError::Broken(error.to_string())))
+}
+
+/// Makes the plan by the planner that is built in. Pure: the same input gives the same answer.
+///
+/// # Errors
+/// [`PlanningError::Planner`]; [`PlanningError::Memo`] if another build wrote a memo that this one can't read.
+pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
+    let Encoded { problem, rows, .. } = &input.encoded;
+    let memo = if input.memo.is_empty() {
+        Memo::default()
+    } else {
+        serde_json::from_str(&input.memo).map_err(PlanningError::Memo)?
+    };
+    let memo = &memo;
     let planner = Bayesian::default();
     match input.purpose {
         Purpose::Propose { count } => {

@@ -124,8 +124,8 @@ fn replay(log: &[Value], seen: impl Fn(Campaign) -> Campaign) -> (usize, usize) 
                 _ => None,
             });
             let campaign = seen(workcell.campaigns[campaign].clone());
-            let input = planning::prepare(&campaign, &order.unwrap()).unwrap();
-            let PlanAnswer::Proposals { proposals, memo, .. } = planning::plan(&input).unwrap() else {
+            let input = planning::prepare(&campaign, &order.unwrap());
+            let PlanAnswer::Proposals { proposals, memo, .. } = planning::plan_here(&input).unwrap() else {
                 panic!("proposals were asked for")
             };
             made.insert(*ticket, (proposals, memo));

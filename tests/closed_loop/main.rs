@@ -13,6 +13,7 @@ mod doctor;
 mod interventions;
 mod link;
 mod night;
+mod planner;
 mod raw;
 mod run;
 mod storm;

@@ -206,6 +206,9 @@ pub struct PlannerSpec {
     /// Size of the space-filling start; `None`: the planner's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<u32>,
+    /// Where a planner of one's own listens; `None`: the one that is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 impl CampaignSpec {
