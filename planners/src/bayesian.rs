@@ -7,8 +7,9 @@ use crate::model::{Expected, FEASIBLE, Model, Outlook};
 use crate::part::Without;
 use crate::planner::{MAX_COUNT, PlanError, Planner, Reason, Recommendation, Suggestion};
 use crate::problem::{Measure, Outcome, Problem, Row};
+use crate::remaining::{self, Remaining, StopQuestion};
 use crate::rng;
-use crate::search;
+use crate::search::{self, Bounds};
 
 /// A call places no more points than this by the model; any further ones fill gaps.
 const MODELLED_MAX: usize = 64;
@@ -16,6 +17,14 @@ const MODELLED_MAX: usize = 64;
 const FRONT_HINTS: usize = 6;
 /// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
 const FAR_EVERY: u64 = 4;
+/// Where most of so many last rows have nearly the same value of a parameter, a pick that may be anywhere takes another one.
+const LAST: usize = 8;
+/// See [`LAST`].
+const MOST: usize = 6;
+/// How far (in unit coordinates) nearly the same values are from their median.
+const ALIKE: f64 = 0.05;
+/// How far from there another value is.
+const OTHER: f64 = 0.15;
 /// A proposal nearer than this to a point already tried (in unit coordinates) measures it again.
 const SAME: f64 = 1e-4;
 
@@ -87,13 +96,42 @@ impl Planner for Bayesian {
     }
 }
 
+impl Bayesian {
+    /// How much is left to gain over the tried point that is the best by the model, and whether that is enough evidence to
+    /// stop: if the model is right, a campaign that stops by it is wrong with one minus the confidence at most, however
+    /// often it asks.
+    ///
+    /// # Errors
+    /// [`PlanError::OneObjective`]; [`PlanError::Question`]; [`PlanError::NothingObserved`] where an outcome has fewer than
+    /// two readings; else as [`Planner::suggest`].
+    pub fn remaining(
+        &self,
+        problem: &Problem,
+        rows: &[Row],
+        memo: &Memo,
+        seed: u64,
+        question: &StopQuestion,
+    ) -> Result<Remaining, PlanError> {
+        problem.check(rows)?;
+        memo.check()?;
+        question.check()?;
+        if problem.objectives != 1 {
+            return Err(PlanError::OneObjective);
+        }
+        let frame = Frame::new(&problem.space);
+        let model = Model::with_sets(problem, &frame, rows, memo, self.without, remaining::SETS, seed);
+        let model = model.ok_or(PlanError::NothingObserved)?;
+        remaining::remaining(problem, &model.outlook()?, rows, memo, seed, question)
+    }
+}
+
 /// What the search is led by, all objectives alike.
 fn balanced(at: &Expected) -> f64 {
     at.leads.iter().map(|(mean, _)| mean).sum()
 }
 
 /// The tried point of [`Planner::recommend`], and what is expected there. Of equals the first wins.
-fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<(usize, Expected)> {
+pub(crate) fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<(usize, Expected)> {
     let usable = |outcome: &Outcome| match outcome {
         Outcome::Observed { objectives, .. } => objectives.iter().all(|Measure { value, .. }| value.is_finite()),
         Outcome::Pending | Outcome::Failed => false,
@@ -206,8 +244,13 @@ impl<'a> Call<'a> {
                     let known = last.len() == self.frame.dimension();
                     let hints: Vec<Vec<f64>> =
                         best.iter().chain(known.then_some(&last)).map(|unit| self.frame.snap(unit)).collect();
-                    let near = if self.stays_near(model, number) { best.first().map(Vec::as_slice) } else { None };
-                    search::search(self.frame, &promise, &hints, near, seed)
+                    let near = best.first().filter(|_| self.is_one_valley(model));
+                    let bounds = match near {
+                        Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(best),
+                        Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
+                        Some(_) | None => Bounds::whole(self.frame),
+                    };
+                    search::search(self.frame, &promise, &hints, &bounds, seed)
                 }
             };
             let Some(unit) = unit else { break };
@@ -226,13 +269,34 @@ impl<'a> Call<'a> {
         Ok(last)
     }
 
-    /// Whether this pick stays near to the best point: all but one of [`FAR_EVERY`].
+    /// Whether picks, all but one of [`FAR_EVERY`], stay near to the best point.
     ///
     /// Expected improvement averaged over hyperparameters goes on exploring while a valley that has been found is not
     /// followed to its end. Not with constraints, several objectives or categories, where what is good may lie in places
     /// that don't hang together, and leaving the first of them is what the budget is for.
-    fn stays_near(&self, model: &Model<'_>, number: u64) -> bool {
-        model.is_plain() && self.frame.numeric().iter().all(|it| *it) && !number.is_multiple_of(FAR_EVERY)
+    fn is_one_valley(&self, model: &Model<'_>) -> bool {
+        model.is_plain() && self.frame.numeric().iter().all(|it| *it)
+    }
+
+    /// The space without what the last rows have in common in one of the parameters, if they have.
+    ///
+    /// A model that is wrong about one parameter, by a lengthscale that is too short, finds nothing worth trying at any
+    /// other value of it, and so never learns that it is wrong. Exact readings soon tell it all the same, noise hides it.
+    fn elsewhere(&self, seed: u64) -> Bounds {
+        let last = self.rows.iter().rev().take(LAST).map(|row| self.frame.unit(&row.point)).collect::<Vec<_>>();
+        let stretch = |(parameter, moves): (usize, &bool)| {
+            let mut values: Vec<f64> = last.iter().filter_map(|unit| unit.get(parameter).copied()).collect();
+            values.sort_by(f64::total_cmp);
+            let median = *values.get(values.len() / 2).filter(|_| *moves)?;
+            let alike = values.iter().filter(|value| (*value - median).abs() <= ALIKE).count();
+            (alike >= MOST).then_some((parameter, (median - OTHER, median + OTHER)))
+        };
+        let alike: Vec<_> = self.frame.continuous().iter().enumerate().filter_map(stretch).collect();
+        let mut source = rng::Source::new(seed, rng::Stream::Search, 2);
+        match alike.get(source.below(alike.len())) {
+            Some((parameter, stretch)) => Bounds::beyond(self.frame, *parameter, *stretch, source.unit()),
+            None => Bounds::whole(self.frame),
+        }
     }
 
     fn reason(&self, unit: &[f64], feasible: bool) -> Reason {

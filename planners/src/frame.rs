@@ -97,6 +97,18 @@ impl<'a> Frame<'a> {
         features
     }
 
+    /// A gradient in features as one in the parameters that may move by themselves; 0 for the others.
+    pub(crate) fn gradient(&self, slope: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; self.dimension()];
+        let continuous = self.continuous();
+        for (group, slope) in self.groups.iter().zip(slope) {
+            if let (Some(entry), Some(true)) = (gradient.get_mut(*group), continuous.get(*group)) {
+                *entry += slope;
+            }
+        }
+        gradient
+    }
+
     /// The worst margin of the known regions at a unit point.
     pub(crate) fn margin(&self, unit: &[f64]) -> f64 {
         if self.space.regions.is_empty() { f64::NEG_INFINITY } else { self.space.margin(&self.point(unit)) }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bayesian;
+mod binomial;
 mod design;
 mod frame;
 mod front;
@@ -13,6 +14,7 @@ mod planner;
 mod problem;
 mod promise;
 mod random;
+mod remaining;
 mod rng;
 mod search;
 pub mod stdio;
@@ -24,3 +26,4 @@ pub use part::{Part, Without};
 pub use planner::{Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion};
 pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
 pub use random::Random;
+pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};

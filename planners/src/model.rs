@@ -1,7 +1,7 @@
 //! All outcomes of a problem together: what is expected of a point, and how much it promises.
 
 use crate::frame::Frame;
-use crate::memo::{MEMO_VERSION, Memo};
+use crate::memo::{MEMO_VERSION, Memo, SurrogateMemo};
 use crate::normal::cumulative;
 use crate::part::{Part, Without};
 use crate::planner::{Estimate, PlanError};
@@ -73,10 +73,22 @@ impl<'a> Model<'a> {
         without: Without,
         seed: u64,
     ) -> Option<Self> {
+        Self::with_sets(problem, frame, rows, memo, without, sets_for(rows.len()), seed)
+    }
+
+    /// The same with another number of sets of hyperparameters.
+    pub(crate) fn with_sets(
+        problem: &Problem,
+        frame: &'a Frame<'a>,
+        rows: &[Row],
+        memo: &Memo,
+        without: Without,
+        sets: usize,
+        seed: u64,
+    ) -> Option<Self> {
         let failed = rows.iter().any(|row| row.outcome == Outcome::Failed);
         let count = problem.objectives + problem.constraints + usize::from(failed);
         let reference = if problem.objectives > 1 { reference(problem, rows)? } else { Vec::new() };
-        let sets = sets_for(rows.len());
         let mut read = Vec::with_capacity(count);
         for index in 0..count {
             let objective = index < problem.objectives;
@@ -152,6 +164,12 @@ impl<'a> Model<'a> {
     /// Whether there is one objective and nothing else, and picks may stay near to the best point.
     pub(crate) fn is_plain(&self) -> bool {
         self.objectives.len() == 1 && self.constraints.is_empty() && self.without.has(Part::Near)
+    }
+
+    /// Whether picks leave what the last ones have in common: where an objective's readings may be noisy, by what any of its
+    /// sets of hyperparameters says.
+    pub(crate) fn goes_elsewhere(&self) -> bool {
+        self.without.has(Part::Elsewhere) && self.objectives.iter().any(Surrogate::may_be_noisy)
     }
 
     /// How many sets of hyperparameters each outcome has.
@@ -238,6 +256,20 @@ fn mixture(members: &[Member], features: &[f64]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
+/// Each reading with the mixture of what every set of hyperparameters expects of it without it.
+fn left_out(members: &[Member]) -> Vec<(f64, f64, f64)> {
+    let each: Vec<Vec<(f64, f64)>> = members.iter().map(Member::left_out).collect();
+    let values = members.first().map_or(&[][..], Member::values);
+    let count = each.len().max(1) as f64;
+    let reading = |(index, value): (usize, &f64)| {
+        let parts: Vec<(f64, f64)> = each.iter().filter_map(|it| it.get(index).copied()).collect();
+        let mean = parts.iter().map(|(mean, _)| mean).sum::<f64>() / count;
+        let variance = parts.iter().map(|(m, sd)| sd * sd + (m - mean) * (m - mean)).sum::<f64>() / count;
+        (*value, mean, variance.sqrt())
+    };
+    values.iter().enumerate().map(reading).collect()
+}
+
 impl Outlook<'_> {
     /// Whether there are several objectives with a front.
     pub(crate) fn has_front(&self) -> bool {
@@ -276,6 +308,51 @@ impl Outlook<'_> {
             }
         }
         products.iter().sum::<f64>() / products.len() as f64
+    }
+
+    pub(crate) fn frame(&self) -> &Frame<'_> {
+        self.model.frame
+    }
+
+    /// For every set of hyperparameters, the model of the first objective and of all that must hold.
+    pub(crate) fn joint(&self) -> impl Iterator<Item = (&Member, Vec<&Member>)> {
+        let first = self.objectives.first().into_iter().flatten().enumerate();
+        first.map(|(set, member)| (member, self.constraints.iter().filter_map(|it| it.get(set)).collect()))
+    }
+
+    /// The first objective in its own scale.
+    pub(crate) fn objective_value(&self, standardised: f64) -> f64 {
+        self.model.objectives.first().map_or(standardised, |it| it.transform.invert(standardised))
+    }
+
+    /// The standard deviation of a reading of the first objective at the observation nearest to a unit point.
+    pub(crate) fn noise_at(&self, unit: &[f64]) -> f64 {
+        let (Some(members), Some(surrogate)) = (self.objectives.first(), self.model.objectives.first()) else {
+            return 0.0;
+        };
+        let features = self.model.frame.features(unit);
+        let variances: Vec<f64> = members.iter().map(|it| it.noise_at(&features)).collect();
+        let variance = variances.iter().sum::<f64>() / variances.len().max(1) as f64;
+        let (mean, _) = mixture(members, &features);
+        variance.sqrt() / surrogate.transform.slope(surrogate.transform.invert(mean))
+    }
+
+    /// The tried points with what the search is led by, there.
+    pub(crate) fn by_mean(&self, rows: &[Row]) -> Vec<(Vec<f64>, f64)> {
+        let tried = rows.iter().filter(|row| matches!(row.outcome, Outcome::Observed { .. }));
+        let units = tried.map(|row| self.model.frame.unit(&row.point));
+        units.map(|unit| (unit.clone(), self.expected(&unit).leads.first().map_or(0.0, |(mean, _)| *mean))).collect()
+    }
+
+    /// For every outcome its readings, each with what is expected of it without it (mean and sd), standardised.
+    pub(crate) fn readings(&self) -> Vec<Vec<(f64, f64, f64)>> {
+        let outcomes = self.objectives.iter().chain(self.constraints.iter().take(self.model.measured));
+        outcomes.map(|members| left_out(members)).collect()
+    }
+
+    /// Where the fits ended.
+    pub(crate) fn fits(&self) -> Vec<SurrogateMemo> {
+        self.model.memo(Vec::new()).surrogates
     }
 
     /// How much points promise, given that `pending` ones are under way and that what has been read isn't the truth.

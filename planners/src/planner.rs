@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::memo::Memo;
 use crate::problem::{Point, Problem, Row};
+use crate::remaining::CONFIDENCES;
 
 /// The version of every planner here. It changes whenever the same arguments could give other points.
 pub const PLANNER_VERSION: &str = concat!("eutectic-planners/", env!("CARGO_PKG_VERSION"), "/2");
@@ -192,6 +193,12 @@ pub enum PlanError {
     /// Every point of a finite space has been proposed.
     #[error("every point of the pool has been proposed")]
     Exhausted,
+    /// What was asked about stopping makes no sense.
+    #[error("a tolerance above 0 and a confidence between {} and {} can be asked for", CONFIDENCES.0, CONFIDENCES.1)]
+    Question,
+    /// What is left to gain is known for one objective only.
+    #[error("what is left to gain is known for one objective only")]
+    OneObjective,
     /// No row has a usable outcome.
     #[error("nothing has been observed yet")]
     NothingObserved,

@@ -8,6 +8,7 @@ use crate::normal::{ln_cumulative, ln_improvement, ln_sum_exp, quantile};
 use crate::part::Part;
 use crate::planner::PlanError;
 use crate::rng::{self, Stream};
+use crate::search::Score;
 use crate::surrogate::{Member, Prediction, Surrogate};
 
 /// Samples of the unknown true values, a set of hyperparameters.
@@ -166,23 +167,20 @@ impl<'a> Promise<'a> {
         }
         (value, slope)
     }
+}
 
-    /// The promise at a unit point.
-    pub(crate) fn value(&self, unit: &[f64]) -> f64 {
+impl Score for Promise<'_> {
+    fn value(&self, unit: &[f64]) -> f64 {
         self.at(unit, false).0
     }
 
-    /// The promise at a unit point and its gradient, one entry a parameter; 0 for categories.
-    pub(crate) fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
+    fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
         let (value, slope) = self.at(unit, true);
-        let mut gradient = vec![0.0; self.frame.dimension()];
-        let continuous = self.frame.continuous();
-        for (group, slope) in self.frame.groups.iter().zip(slope) {
-            if let (Some(entry), Some(true)) = (gradient.get_mut(*group), continuous.get(*group)) {
-                *entry += slope;
-            }
-        }
-        (value, gradient)
+        (value, self.frame.gradient(&slope))
+    }
+
+    fn has_borders(&self) -> bool {
+        false
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::Model;
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Parameter, Point, Problem, Row, Space};
 use crate::rng::{Source, Stream};
+use crate::search::Score as _;
 
 fn problem(objectives: usize, constraints: usize) -> Problem {
     let real = || Parameter::Real { low: -1.0, high: 3.0, log: false };

@@ -20,6 +20,8 @@ pub(crate) enum Stream {
     Search,
     /// Weights of scalarised objectives.
     Weights,
+    /// Whole functions.
+    Paths,
 }
 
 impl Stream {
@@ -32,6 +34,7 @@ impl Stream {
             Self::Fantasy => 5,
             Self::Search => 6,
             Self::Weights => 7,
+            Self::Paths => 8,
         }
     }
 }

@@ -4,7 +4,6 @@ use crate::design::Sobol;
 use crate::frame::Frame;
 use crate::optimise;
 use crate::problem::Parameter;
-use crate::promise::Promise;
 use crate::rng::{self, Source, Stream};
 
 /// Candidates spread over the whole space.
@@ -36,18 +35,49 @@ const BORDER_TRIES: usize = 4;
 /// Halvings by which a point on a border is found.
 const BORDER_HALVINGS: usize = 30;
 
+/// What is maximised over unit points.
+pub(crate) trait Score {
+    /// The value at a unit point; -inf where it may not be.
+    fn value(&self, unit: &[f64]) -> f64;
+
+    /// The value and its gradient, one entry a parameter; 0 for categories.
+    fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>);
+
+    /// Whether there are borders within the space beyond which the value is -inf.
+    fn has_borders(&self) -> bool;
+}
+
 /// The part of the unit cube that is searched, by its least and its greatest coordinates.
-struct Bounds {
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
     lower: Vec<f64>,
     upper: Vec<f64>,
 }
 
 impl Bounds {
-    /// The whole cube, or what lies near to a point.
-    fn new(frame: &Frame<'_>, near: Option<&[f64]>) -> Self {
-        let whole = || Self { lower: vec![0.0; frame.dimension()], upper: vec![1.0; frame.dimension()] };
-        let beside = |centre: &[f64], by: f64| centre.iter().map(|u| (u + by).clamp(0.0, 1.0)).collect();
-        near.map_or_else(whole, |centre| Self { lower: beside(centre, -NEAR), upper: beside(centre, NEAR) })
+    /// All of it.
+    pub(crate) fn whole(frame: &Frame<'_>) -> Self {
+        Self { lower: vec![0.0; frame.dimension()], upper: vec![1.0; frame.dimension()] }
+    }
+
+    /// What lies near to a point; there are no categories then.
+    pub(crate) fn near(centre: &[f64]) -> Self {
+        let beside = |by: f64| centre.iter().map(|u| (u + by).clamp(0.0, 1.0)).collect();
+        Self { lower: beside(-NEAR), upper: beside(NEAR) }
+    }
+
+    /// What lies beyond a stretch of one coordinate: below it or above it, whichever `share` of the room falls to.
+    pub(crate) fn beyond(frame: &Frame<'_>, coordinate: usize, stretch: (f64, f64), share: f64) -> Self {
+        let mut bounds = Self::whole(frame);
+        let (low, high) = (stretch.0.max(0.0), stretch.1.min(1.0));
+        let below = share * (low + 1.0 - high) < low;
+        if below && let Some(upper) = bounds.upper.get_mut(coordinate) {
+            *upper = low;
+        }
+        if !below && let Some(lower) = bounds.lower.get_mut(coordinate) {
+            *lower = high;
+        }
+        bounds
     }
 
     /// A point of the cube, moved into its part as a smaller cube.
@@ -62,33 +92,54 @@ impl Bounds {
     }
 }
 
-/// Finds a unit point, in every region, of great promise; `hints` are points to look around at, the best first. With
-/// `near` only what lies near to that point is looked at; there are no categories then.
+/// Finds a unit point within bounds, in every region, of great promise; `hints` are points to look around at, the best
+/// first.
 pub(crate) fn search(
     frame: &Frame<'_>,
-    promise: &Promise<'_>,
+    score: &dyn Score,
     hints: &[Vec<f64>],
-    near: Option<&[f64]>,
+    bounds: &Bounds,
     seed: u64,
 ) -> Option<Vec<f64>> {
     let mut source = Source::new(seed, Stream::Search, 1);
-    let bounds = Bounds::new(frame, near);
-    let looked = within_regions(frame, candidates(frame, hints, &bounds, seed, &mut source));
+    let looked = within_regions(frame, candidates(frame, hints, bounds, seed, &mut source));
     let mut scored: Vec<(Vec<f64>, f64)> = looked
         .into_iter()
         .map(|unit| {
-            let value = promise.value(&unit);
+            let value = score.value(&unit);
             (unit, if value.is_nan() { f64::NEG_INFINITY } else { value })
         })
         .collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let climbed = starts(frame, scored).into_iter().map(|start| climb(frame, promise, start, &bounds, &mut source));
+    let climbed =
+        starts(frame, scored, CLIMBS).into_iter().map(|start| climb(frame, score, start, bounds, &mut source));
     climbed.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(unit, _)| unit)
 }
 
+/// The points at which functions are looked at: all over the space and around hints, in every region.
+pub(crate) fn looked_at(frame: &Frame<'_>, hints: &[Vec<f64>], seed: u64) -> Vec<Vec<f64>> {
+    let mut source = Source::new(seed, Stream::Search, 1);
+    within_regions(frame, candidates(frame, hints, &Bounds::whole(frame), seed, &mut source))
+}
+
+/// The best point that so many climbs come to from the best of the points given, best first.
+pub(crate) fn climbed(
+    frame: &Frame<'_>,
+    score: &dyn Score,
+    scored: Vec<(Vec<f64>, f64)>,
+    climbs: usize,
+    seed: u64,
+) -> Option<(Vec<f64>, f64)> {
+    let mut source = Source::new(seed, Stream::Search, 3);
+    let bounds = Bounds::whole(frame);
+    let starts = starts(frame, scored, climbs);
+    let climbed = starts.into_iter().map(|start| climb(frame, score, start, &bounds, &mut source));
+    climbed.reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
+
 /// The index of the most promising of given unit points.
-pub(crate) fn best_of(promise: &Promise<'_>, units: &[Vec<f64>]) -> Option<usize> {
-    let scored = units.iter().map(|unit| promise.value(unit)).enumerate();
+pub(crate) fn best_of(score: &dyn Score, units: &[Vec<f64>]) -> Option<usize> {
+    let scored = units.iter().map(|unit| score.value(unit)).enumerate();
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(index, _)| index)
 }
 
@@ -160,11 +211,11 @@ fn pull_back(frame: &Frame<'_>, inside: &[f64], outside: &[f64]) -> Option<Vec<f
 }
 
 /// The best candidates that aren't too near to each other.
-fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>) -> Vec<(Vec<f64>, f64)> {
+fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>, climbs: usize) -> Vec<(Vec<f64>, f64)> {
     let apart = APART * APART * frame.dimension() as f64;
     let mut chosen: Vec<(Vec<f64>, f64)> = Vec::new();
     for (unit, value) in scored {
-        if chosen.len() == CLIMBS {
+        if chosen.len() == climbs {
             break;
         }
         if chosen.iter().all(|(other, _)| frame.distance2(other, &unit) >= apart) {
@@ -176,28 +227,28 @@ fn starts(frame: &Frame<'_>, scored: Vec<(Vec<f64>, f64)>) -> Vec<(Vec<f64>, f64
 
 fn climb(
     frame: &Frame<'_>,
-    promise: &Promise<'_>,
+    score: &dyn Score,
     start: (Vec<f64>, f64),
     bounds: &Bounds,
     source: &mut Source,
 ) -> (Vec<f64>, f64) {
-    let mut at = ascend(frame, promise, start, bounds);
+    let mut at = ascend(frame, score, start, bounds);
     for _ in 0..ROUNDS {
-        let Some(moved) = lattice_move(frame, promise, &at) else { break };
-        at = ascend(frame, promise, moved, bounds);
+        let Some(moved) = lattice_move(frame, score, &at) else { break };
+        at = ascend(frame, score, moved, bounds);
     }
-    if frame.space.regions.is_empty() { at } else { along_the_border(frame, promise, at, source) }
+    if frame.space.regions.is_empty() && !score.has_borders() { at } else { along_the_border(frame, score, at, source) }
 }
 
 /// Climbs by the real coordinates alone; a step out of the regions is a step too far.
-fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64), bounds: &Bounds) -> (Vec<f64>, f64) {
+fn ascend(frame: &Frame<'_>, score: &dyn Score, start: (Vec<f64>, f64), bounds: &Bounds) -> (Vec<f64>, f64) {
     let continuous = frame.continuous();
     let bound = |free: &[f64]| {
         let each = |((real, u), free): ((&bool, &f64), &f64)| if *real { *free } else { *u };
         continuous.iter().zip(&start.0).zip(free).map(each).collect::<Vec<f64>>()
     };
     let function = |unit: &[f64]| {
-        if frame.holds(unit) { promise.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
+        if frame.holds(unit) { score.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
     };
     match optimise::maximise(&function, &start.0, &bound(&bounds.lower), &bound(&bounds.upper), STEPS) {
         Some(better) if better.1 > start.1 => better,
@@ -206,7 +257,7 @@ fn ascend(frame: &Frame<'_>, promise: &Promise<'_>, start: (Vec<f64>, f64), boun
 }
 
 /// The best single move on a lattice, if any improves: an integer by one, a category to another.
-fn lattice_move(frame: &Frame<'_>, promise: &Promise<'_>, at: &(Vec<f64>, f64)) -> Option<(Vec<f64>, f64)> {
+fn lattice_move(frame: &Frame<'_>, score: &dyn Score, at: &(Vec<f64>, f64)) -> Option<(Vec<f64>, f64)> {
     let point = frame.point(&at.0);
     let mut moves = Vec::new();
     for (index, (parameter, value)) in frame.space.parameters.iter().zip(&point.0).enumerate() {
@@ -229,7 +280,7 @@ fn lattice_move(frame: &Frame<'_>, promise: &Promise<'_>, at: &(Vec<f64>, f64)) 
         }
     }
     let scored = moves.into_iter().map(|unit| {
-        let value = promise.value(&unit);
+        let value = score.value(&unit);
         (unit, value)
     });
     scored.filter(|(_, value)| *value > at.1).reduce(|best, next| if next.1 > best.1 { next } else { best })
@@ -239,7 +290,7 @@ fn lattice_move(frame: &Frame<'_>, promise: &Promise<'_>, at: &(Vec<f64>, f64)) 
 /// a climb that has run into a border can't follow it.
 fn along_the_border(
     frame: &Frame<'_>,
-    promise: &Promise<'_>,
+    score: &dyn Score,
     mut at: (Vec<f64>, f64),
     source: &mut Source,
 ) -> (Vec<f64>, f64) {
@@ -253,7 +304,7 @@ fn along_the_border(
             let moved = frame.snap(&at.0.iter().zip(&continuous).map(each).collect::<Vec<_>>());
             let moved = if frame.holds(&moved) { Some(moved) } else { pull_back(frame, &at.0, &moved) };
             if let Some(moved) = moved {
-                let value = promise.value(&moved);
+                let value = score.value(&moved);
                 if value > at.1 {
                     at = (moved, value);
                 }

@@ -118,8 +118,27 @@ pub(super) fn result(it: &wire::Result) -> Value {
         "true_best": it.has_truth.then(|| outcomes(&it.true_best)),
         "true_feasible": it.has_truth.then_some(it.true_feasible),
         "stop": it.stop.as_ref().map(|it| json!({"reason": it.reason, "message": it.message})),
+        "remaining_gain": it.remaining_gain.as_ref().map(remaining_gain),
         "wall_s": it.wall_s,
         "planner_s": it.planner_s,
+    })
+}
+
+fn remaining_gain(it: &wire::RemainingGain) -> Value {
+    json!({
+        "verdict": it.verdict,
+        "message": it.message,
+        "expected": it.expected,
+        "half": it.half,
+        "nine_tenths": it.nine_tenths,
+        "most": it.most,
+        "tolerance": it.tolerance,
+        "confidence": it.confidence,
+        "paths": it.paths,
+        "within": it.within,
+        "at_least": it.at_least,
+        "wanted": it.wanted,
+        "coverage": it.coverage,
     })
 }
 

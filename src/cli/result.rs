@@ -29,6 +29,11 @@ pub(super) fn show(result: &wire::Result, as_json: bool) {
         Some(stop) => line(&format!("Stopped: {}", stop.message)),
         None => line(&format!("{}: {} of {} experiments used", summary.phase, summary.used, summary.budget)),
     }
+    if let Some(gain) = &result.remaining_gain {
+        let words =
+            gain.message.get(..1).unwrap_or_default().to_uppercase() + gain.message.get(1..).unwrap_or_default();
+        line(&words);
+    }
     let starts = if result.has_starts {
         format!(", {} physical starts by the hardware's own count", result.starts)
     } else {

@@ -36,6 +36,7 @@ pub(super) fn found(workcell: &Workcell, campaign: &Campaign) -> Found {
         digest: campaign.digest.clone(),
         ..wire::Result::default()
     };
+    result.remaining_gain = campaign.gain.as_deref().map(view::remaining);
     if let Phase::Ended(reason) = &campaign.phase {
         result.stop = Some(view::stop_reason(reason));
     }

@@ -1,7 +1,7 @@
 //! The state as the control protocol shows it.
 
 use crate::gateway::InstrumentView;
-use crate::projections::{stop, waiting_for};
+use crate::projections::{self, stop, waiting_for};
 use eutectic_core::model::{
     Domain, FailureKind, Goal, Level as CoreLevel, Measured, Observation, Origin, Predicted, StopReason, WhyKind,
 };
@@ -190,10 +190,39 @@ pub(super) fn stop_reason(reason: &StopReason) -> wire::Stop {
         StopReason::Budget { .. } => "budget",
         StopReason::Target { .. } => "target",
         StopReason::Stagnation { .. } => "stagnation",
+        StopReason::Evidence { .. } => "evidence",
         StopReason::Stopped { .. } => "stopped",
         StopReason::Aborted { .. } => "aborted",
     };
     wire::Stop { reason: word.into(), message: stop(reason) }
+}
+
+pub(super) fn remaining(gain: &core::model::RemainingGain) -> wire::RemainingGain {
+    use core::model::GainVerdict;
+    let [half, nine_tenths, most] = gain.quantiles;
+    let verdict = match gain.verdict {
+        GainVerdict::Enough => "enough",
+        GainVerdict::MoreToGain => "more_to_gain",
+        GainVerdict::Uncalibrated => "uncalibrated",
+        GainVerdict::Unsettled => "unsettled",
+        GainVerdict::Noisy => "noisy",
+    };
+    wire::RemainingGain {
+        experiment: gain.experiment.unwrap_or_default(),
+        tolerance: gain.tolerance,
+        confidence: gain.confidence,
+        paths: gain.paths,
+        within: gain.within,
+        expected: gain.expected,
+        half,
+        nine_tenths,
+        most,
+        at_least: gain.at_least,
+        wanted: gain.wanted,
+        coverage: gain.coverage,
+        verdict: verdict.into(),
+        message: projections::remaining(gain),
+    }
 }
 
 /// Operations that have not ended, of one campaign or of all.

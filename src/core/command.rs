@@ -2,7 +2,9 @@
 
 use crate::event::Ended;
 use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, Ticket};
-use crate::model::{Answer, CampaignSpec, Decision, InstrumentDescription, Observation, Policy, Proposal, Setting};
+use crate::model::{
+    Answer, CampaignSpec, Decision, InstrumentDescription, Observation, Policy, Proposal, RemainingGain, Setting,
+};
 use std::collections::BTreeMap;
 
 /// A command and its name.
@@ -266,7 +268,11 @@ pub enum PlanAnswer {
         planner: String,
         /// Milliseconds that it took.
         took_ms: u64,
+        /// What is left to gain, where the stop rule asks for it.
+        gain: Option<Box<RemainingGain>>,
     },
+    /// No points, for what is left to gain is too little.
+    Enough(Box<RemainingGain>),
     /// What the campaign found.
     Answer(Option<Box<Answer>>),
 }

@@ -4,8 +4,8 @@ use crate::ids::{
     CampaignName, ExperimentNumber, InstrumentId, InterventionNumber, OperationId, RequestId, StepName, Ticket,
 };
 use crate::model::{
-    Answer, CampaignSpec, Decision, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy, RepeatEffect,
-    SampleEffect, Setting, StopReason, Value, Why,
+    Answer, CampaignSpec, Decision, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy,
+    RemainingGain, RepeatEffect, SampleEffect, Setting, StopReason, Value, Why,
 };
 use crate::rejection::Rejection;
 use crate::time::Time;
@@ -272,6 +272,15 @@ pub enum Event {
         /// Milliseconds that it took: a figure for people, never part of a decision.
         took_ms: u64,
     },
+    /// The planner said what is left to gain, before its points; where that is enough to stop, there are none.
+    GainEstimated {
+        /// The campaign.
+        campaign: CampaignName,
+        /// The plan that was asked for.
+        ticket: Ticket,
+        /// What is left.
+        gain: Box<RemainingGain>,
+    },
     /// The planner could not answer.
     PlanFailed {
         /// The campaign.
@@ -493,6 +502,7 @@ impl Event {
             | Self::CampaignEnded { campaign, .. }
             | Self::PlanRequested { campaign, .. }
             | Self::ProposalsAdded { campaign, .. }
+            | Self::GainEstimated { campaign, .. }
             | Self::PlanFailed { campaign, .. }
             | Self::ExperimentAdded { campaign, .. }
             | Self::ExperimentStarted { campaign, .. }

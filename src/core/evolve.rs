@@ -6,7 +6,8 @@ use crate::effect::{Attend, Effect, EffectKey, PlanOrder};
 use crate::event::{Dispatch, Ended, Event, Recorded};
 use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId};
 use crate::model::{
-    Answer, CampaignSpec, Failure, FailureKind, Observation, Origin, RepeatEffect, Setting, StopReason, Why,
+    Answer, CampaignSpec, Failure, FailureKind, GainVerdict, Observation, Origin, RepeatEffect, Setting, StopReason,
+    Why,
 };
 use crate::state::{
     Campaign, Doubt, Experiment, ExperimentPhase, Instrument, Lease, MAX_REMEMBERED_REQUESTS, Operation, Phase, Plan,
@@ -158,6 +159,15 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
                 it.planner_ms = it.planner_ms.saturating_add(*took_ms);
             });
         }
+        Event::GainEstimated { campaign, gain, .. } => {
+            if gain.verdict == GainVerdict::Enough {
+                void_plan(workcell, campaign);
+            }
+            with_campaign(workcell, campaign, |it| {
+                it.gain_tests = it.gain_tests.saturating_add(u32::from(gain.tested));
+                it.gain = Some(gain.clone());
+            });
+        }
         Event::PlanFailed { campaign, .. } => void_plan(workcell, campaign),
         Event::ExperimentAdded { campaign, experiment, origin, setting, why } => {
             with_campaign(workcell, campaign, |it| add_experiment(it, *experiment, origin, setting, why.clone()));
@@ -294,6 +304,8 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         equipment_failures: 0,
         best: None,
         since_gain: 0,
+        gain: None,
+        gain_tests: 0,
         answer: None,
         ended_at: None,
     }

@@ -7,8 +7,8 @@ use crate::ids::{
 };
 use crate::intervention::Intervention;
 use crate::model::{
-    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy, SampleEffect, Setting,
-    StopReason, Value, Why,
+    Answer, CampaignSpec, Failure, InstrumentDescription, Observation, Origin, PastRow, Policy, RemainingGain,
+    SampleEffect, Setting, StopReason, Value, Why,
 };
 use crate::rejection::Rejection;
 use crate::time::Time;
@@ -167,6 +167,10 @@ pub struct Campaign {
     pub best: Option<(ExperimentNumber, f64)>,
     /// Observations since the objective last gained what counts.
     pub since_gain: u32,
+    /// What the model last said of the gain that is left.
+    pub gain: Option<Box<RemainingGain>>,
+    /// How often that was tested.
+    pub gain_tests: u32,
     /// What was found.
     pub answer: Option<Box<Answer>>,
     /// When it ended.

@@ -87,6 +87,6 @@ fn again(workcell: &Workcell, ticket: Ticket) -> Made {
     let input = planning::prepare(campaign, &order);
     match planning::plan_here(&input).map_err(|error| error.to_string())? {
         PlanAnswer::Proposals { proposals, memo, .. } => Ok((proposals, memo)),
-        PlanAnswer::Answer(_) => Err("gives an answer and no proposals".to_owned()),
+        PlanAnswer::Answer(_) | PlanAnswer::Enough(_) => Err("gives no proposals".to_owned()),
     }
 }

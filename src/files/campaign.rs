@@ -12,7 +12,7 @@ use crate::units;
 use eutectic_core::CampaignName;
 use eutectic_core::model::{
     Admission, Binary, Budget, CampaignSpec, Datum, EvalError, Expr, Goal, Leaf, Objective, Outcome, OutcomeConstraint,
-    Parameter, ParameterConstraint, PlannerSpec, Setting, StopRule, Unit,
+    Parameter, ParameterConstraint, PlannerSpec, STOP_CONFIDENCES, Setting, StopRule, Unit,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -445,7 +445,7 @@ fn budget(root: &Table<'_>, report: &mut Report) -> Option<Budget> {
 
 fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
     let Some(table) = root.table("stop", "the stop rule", report) else { return StopRule::default() };
-    table.only(&["target", "patience", "gain"], report);
+    table.only(&["target", "patience", "gain", "remaining_gain", "confidence"], report);
     let patience = table.whole("patience", 1..MAX_EXPERIMENTS + 1, report);
     let gain = table.number("gain", report);
     if let Some(gain) = gain.as_ref().filter(|it| it.value < 0.0) {
@@ -458,10 +458,30 @@ fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
             "patience = 10 stops after so many experiments without that gain",
         );
     }
+    let remaining_gain = table.number("remaining_gain", report);
+    if let Some(remaining) = remaining_gain.as_ref().filter(|it| it.value <= 0.0) {
+        let help = "the gain that is not worth another experiment, in the objective's unit";
+        report.error(Some(remaining.span.clone()), "'remaining_gain' is above 0", help);
+    }
+    let confidence = table.number("confidence", report);
+    let (least, most) = STOP_CONFIDENCES;
+    if let Some(confidence) = confidence.as_ref().filter(|it| !(least..=most).contains(&it.value)) {
+        let message = format!("a confidence is between {least} and {most}");
+        report.error(Some(confidence.span.clone()), message, "confidence = 0.95");
+    }
+    if let (Some(confidence), false) = (&confidence, table.has("remaining_gain")) {
+        report.warning(
+            Some(confidence.span.clone()),
+            "'confidence' does nothing without 'remaining_gain'",
+            "remaining_gain = 0.5 stops when the model says that no more than this is left to gain",
+        );
+    }
     StopRule {
         target: table.number("target", report).map(|it| it.value),
         patience: patience.and_then(|it| u32::try_from(it.value).ok()),
         gain: gain.map_or(0.0, |it| it.value),
+        remaining_gain: remaining_gain.map(|it| it.value),
+        confidence: confidence.map(|it| it.value),
     }
 }
 

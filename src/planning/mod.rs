@@ -4,6 +4,7 @@
 //! same. `encode` strips units and names; nothing behind it knows of either.
 
 mod encode;
+mod remaining;
 mod remote;
 mod serve;
 mod terms;
@@ -15,7 +16,7 @@ use encode::{Encoded, encode};
 use eutectic_core::model::{Answer, Observation, Predicted, Proposal, Why, WhyKind};
 use eutectic_core::{Campaign, ExperimentPhase, PlanAnswer, PlanOrder, Purpose};
 use eutectic_planners::{
-    Bayesian, Estimate, Memo, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
+    Bayesian, Estimate, Memo, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, StopQuestion, Suggestion,
 };
 use std::collections::BTreeMap;
 
@@ -29,6 +30,8 @@ pub struct PlanInput {
     address: Option<String>,
     purpose: Purpose,
     seed: u64,
+    /// What the stop rule asks of the model.
+    question: Option<StopQuestion>,
     observations: BTreeMap<u32, Observation>,
 }
 
@@ -63,7 +66,8 @@ pub fn prepare(campaign: &Campaign, order: &PlanOrder) -> PlanInput {
         Purpose::Answer => campaign.experiments.iter().filter_map(observation).collect(),
     };
     let (memo, address) = (campaign.memo.clone(), campaign.spec.planner.address.clone());
-    PlanInput { encoded, memo, address, purpose: order.purpose, seed: order.seed, observations }
+    let question = remaining::question(&campaign.spec, campaign.gain_tests);
+    PlanInput { encoded, memo, address, purpose: order.purpose, seed: order.seed, question, observations }
 }
 
 fn observation(experiment: &eutectic_core::Experiment) -> Option<(u32, Observation)> {
@@ -78,11 +82,23 @@ fn observation(experiment: &eutectic_core::Experiment) -> Option<(u32, Observati
 /// # Errors
 /// [`PlanningError`].
 pub async fn plan(input: PlanInput) -> Result<PlanAnswer, PlanningError> {
-    if let Some(address) = &input.address {
-        return remote::plan(&input, address).await;
+    let broken = |error: tokio::task::JoinError| PlanningError::Broken(error.to_string());
+    let Some(address) = input.address.clone() else {
+        return tokio::task::spawn_blocking(move || plan_here(&input)).await.map_err(broken)?;
+    };
+    let looked = tokio::task::spawn_blocking(move || {
+        let gain = remaining::remaining(&input, &Memo::default());
+        (input, gain)
+    });
+    let (input, left) = looked.await.map_err(broken)?;
+    if let Some(left) = left.clone().filter(|left| remaining::enough(Some(left))) {
+        return Ok(PlanAnswer::Enough(left));
     }
-    let made = tokio::task::spawn_blocking(move || plan_here(&input)).await;
-    made.unwrap_or_else(|error| Err(PlanningError::Broken(error.to_string())))
+    let mut answer = remote::plan(&input, &address).await?;
+    if let PlanAnswer::Proposals { gain, .. } = &mut answer {
+        *gain = left;
+    }
+    Ok(answer)
 }
 
 /// Makes the plan by the planner that is built in. Pure: the same input gives the same answer.
@@ -100,12 +116,17 @@ pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     let planner = Bayesian::default();
     match input.purpose {
         Purpose::Propose { count } => {
+            let gain = remaining::remaining(input, memo);
+            if let Some(gain) = gain.clone().filter(|gain| remaining::enough(Some(gain))) {
+                return Ok(PlanAnswer::Enough(gain));
+            }
             let (suggestions, memo) = planner.suggest(problem, rows, memo, input.seed, count as usize)?;
             Ok(PlanAnswer::Proposals {
                 proposals: suggestions.iter().map(|it| proposal(&input.encoded, it)).collect(),
                 memo: serde_json::to_string(&memo).map_err(PlanningError::Memo)?,
                 planner: PLANNER_VERSION.into(),
                 took_ms: 0,
+                gain,
             })
         }
         Purpose::Answer => {

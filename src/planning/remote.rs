@@ -131,6 +131,7 @@ fn proposals(encoded: &encode::Encoded, answer: wire::SuggestResponse) -> Result
         memo: answer.memo,
         planner: shortened(&answer.planner),
         took_ms: 0,
+        gain: None,
     })
 }
 

@@ -66,6 +66,8 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, PlanError> + 
         | PlanError::Pool { .. }
         | PlanError::Row { .. }
         | PlanError::Count { .. }
+        | PlanError::Question
+        | PlanError::OneObjective
         | PlanError::MemoVersion { .. } => Status::invalid_argument(error.to_string()),
         PlanError::Singular { .. } | PlanError::Optimiser(_) => Status::internal(error.to_string()),
     })

@@ -1,6 +1,8 @@
 //! An event as one readable line.
 
-use eutectic_core::model::{Failure, FailureKind, Level, Limit, Measured, Origin, SampleEffect, Setting, StopReason};
+use eutectic_core::model::{
+    Failure, FailureKind, GainVerdict, Level, Limit, Measured, Origin, RemainingGain, SampleEffect, Setting, StopReason,
+};
 use eutectic_core::{Dispatch, Ended, Event, Purpose};
 use std::collections::BTreeMap;
 
@@ -38,6 +40,7 @@ pub fn kind(event: &Event) -> &'static str {
         Event::CampaignEnded { .. } => "campaign_ended",
         Event::PlanRequested { .. } => "plan_requested",
         Event::ProposalsAdded { .. } => "proposals_added",
+        Event::GainEstimated { .. } => "gain_estimated",
         Event::PlanFailed { .. } => "plan_failed",
         Event::ExperimentAdded { .. } => "experiment_added",
         Event::ExperimentStarted { .. } => "experiment_started",
@@ -132,6 +135,7 @@ pub fn line(event: &Event) -> String {
         Event::ProposalsAdded { campaign, ticket, took_ms, .. } => {
             format!("{campaign}: plan {ticket} answered in {took_ms} ms")
         }
+        Event::GainEstimated { campaign, gain, .. } => format!("{campaign}: {}", remaining(gain)),
         Event::PlanFailed { campaign, ticket, message } => format!("{campaign}: plan {ticket} failed: {message}"),
         Event::ExperimentAdded { campaign, experiment, origin, setting: at, why } => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(", {}", why.text));
@@ -226,6 +230,25 @@ fn outcomes(outcomes: &BTreeMap<String, Measured>) -> String {
     outcomes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// What is left to gain, in words.
+#[must_use]
+pub fn remaining(gain: &RemainingGain) -> String {
+    let RemainingGain { tolerance, expected, quantiles: [.., most], paths, within, .. } = gain;
+    let follows = match gain.verdict {
+        GainVerdict::Enough => {
+            format!("no more than {tolerance} with {} % confidence, if the model is right", 100.0 * gain.confidence)
+        }
+        GainVerdict::MoreToGain => format!("no more than {tolerance} in {within} of {paths} cases"),
+        GainVerdict::Uncalibrated => format!(
+            "not believed: only {:.0} % of the readings lie within the model's 95 % intervals",
+            100.0 * gain.coverage
+        ),
+        GainVerdict::Unsettled => "not believed yet: the model has just changed its form".into(),
+        GainVerdict::Noisy => format!("{tolerance} is less than noise lets anybody tell"),
+    };
+    format!("expected remaining gain {expected:.4}, in 95 % of cases at most {most:.4}; {follows}")
+}
+
 /// Why a campaign stops, in words.
 #[must_use]
 pub fn stop(reason: &StopReason) -> String {
@@ -235,6 +258,10 @@ pub fn stop(reason: &StopReason) -> String {
         StopReason::Stagnation { experiments, gain } => {
             format!("no gain of more than {gain} in {experiments} experiments")
         }
+        StopReason::Evidence { tolerance, confidence } => format!(
+            "no more than {tolerance} is left to gain, with {} % confidence if the model is right",
+            100.0 * confidence
+        ),
         StopReason::Stopped { by } => format!("stopped by {by}"),
         StopReason::Aborted { by } => format!("aborted by {by}"),
     }

@@ -4,6 +4,6 @@ mod line;
 mod pages;
 mod waiting;
 
-pub use line::{end, kind, line, stop};
+pub use line::{end, kind, line, remaining, stop};
 pub use pages::{Page, pages};
 pub use waiting::{doubted, waiting_for};

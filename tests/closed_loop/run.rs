@@ -124,3 +124,27 @@ fn ctrl_c_finishes_what_runs_and_ends_with_an_answer() {
     assert!(result["experiments"].as_u64().unwrap() < 10);
     assert_eq!(result["operations"].as_u64().unwrap() as usize, bench.starts());
 }
+
+#[test]
+fn a_campaign_ends_when_the_model_says_that_nothing_worth_having_is_left() {
+    let bench = Bench::new();
+    let file = bench.snar(60, 1);
+    let text = std::fs::read_to_string(&file).unwrap();
+    // Without its constraint, the rate is a hill without traps.
+    let (before, after) = text.split_once("[[constraint]]\nrequire = \"e_factor <= 9\"\n").unwrap();
+    bench.write("campaign.toml", &format!("{before}{after}\n[stop]\nremaining_gain = 500\nconfidence = 0.9\n"));
+    let said = bench.run(&["--json", "run", file.to_str().unwrap()]).ok();
+    let result = said.last();
+    assert_eq!(result["stop"]["reason"], "evidence", "{result}");
+    assert!(result["experiments"].as_u64().unwrap() < 60, "{result}");
+    let left = &result["remaining_gain"];
+    assert!(left["verdict"] == "enough" && left["at_least"].as_f64() >= left["wanted"].as_f64(), "{left}");
+    let log = bench.log();
+    let estimates: Vec<_> = events(&log, "gain_estimated").map(|event| event["gain"]["verdict"].clone()).collect();
+    assert!(estimates.len() > 2 && estimates.iter().filter(|it| **it == "enough").count() == 1, "{estimates:?}");
+    let shown = bench.run(&["result"]).ok().out;
+    for words in ["Stopped: no more than 500 is left to gain", "Expected remaining gain", "if the model is right"] {
+        assert!(shown.contains(words), "{words} is missing in\n{shown}");
+    }
+    assert!(bench.run(&["doctor", "replay"]).ok().out.contains("come out the same"));
+}

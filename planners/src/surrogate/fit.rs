@@ -16,8 +16,10 @@ use crate::rng::Source;
 const SETS: usize = 8;
 /// Beyond so many rows there are fewer sets: the more is known, the less they differ, and the more each one costs.
 const SETS_ROWS: usize = 100;
-/// How many sets are drawn for the ones that are kept.
-const DRAWS: usize = 32;
+/// How many sets are drawn for each that is kept.
+const DRAWS_EACH: usize = 4;
+/// How many are drawn at least.
+const DRAWS_MIN: usize = 32;
 /// Steps of one climb to the mode.
 const STEPS: u64 = 60;
 /// The step of the differences that the curvature at the mode is taken from.
@@ -116,7 +118,7 @@ impl Posterior<'_> {
             let excess = likelihood::density(self.data, &hyper) + 0.5 * dot(&normals, &normals);
             (hyper, excess)
         };
-        let draws: Vec<(Hyper, f64)> = (0..DRAWS).map(draw).collect();
+        let draws: Vec<(Hyper, f64)> = (0..DRAWS_MIN.max(DRAWS_EACH * count)).map(draw).collect();
         resample(&draws, count, source.unit()).unwrap_or_else(alone)
     }
 }

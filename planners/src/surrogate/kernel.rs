@@ -35,6 +35,11 @@ impl Kernel {
         Self { reciprocals: groups.iter().map(reciprocal).collect(), signal }
     }
 
+    /// The reciprocal of the lengthscale, one a feature.
+    pub(crate) fn reciprocals(&self) -> &[f64] {
+        &self.reciprocals
+    }
+
     /// How much of a normal density as wide as the kernel, centred at a point, lies within the unit cube: in logarithms
     /// beside the most that any point has, with the gradient. Only `numeric` features have edges.
     pub(crate) fn inside(&self, point: &[f64], numeric: &[bool]) -> (f64, Vec<f64>) {

@@ -105,11 +105,16 @@ pub(crate) fn ln_exact() -> f64 {
 /// The covariance of the observations, and the slopes of its kernel.
 pub(crate) fn covariance(data: &Data, hyper: &Hyper) -> (Array2<f64>, Array2<f64>) {
     let (mut k, slope) = hyper.kernel(&data.groups).matrices(&data.rows);
-    let noise = libm::exp(hyper.ln_noise());
-    for (entry, known) in k.diag_mut().iter_mut().zip(&data.known) {
-        *entry += noise + known;
+    for (entry, noise) in k.diag_mut().iter_mut().zip(noise(data, hyper)) {
+        *entry += noise;
     }
     (k, slope)
+}
+
+/// The noise variance of each observation.
+pub(crate) fn noise(data: &Data, hyper: &Hyper) -> Vec<f64> {
+    let beyond = libm::exp(hyper.ln_noise());
+    data.known.iter().map(|known| beyond + known).collect()
 }
 
 /// The constant mean by generalised least squares, and the whitened residuals.

@@ -19,6 +19,10 @@ pub(crate) struct Member {
     rows: Vec<Vec<f64>>,
     factor: Factor,
     mean: f64,
+    /// The noise variance of each observation.
+    noise: Vec<f64>,
+    /// What was observed.
+    values: Vec<f64>,
     /// The whitened residuals of each sample.
     whitened: Vec<Vec<f64>>,
     /// The kernel's coefficients in each sample's mean.
@@ -46,7 +50,70 @@ impl Member {
         let (mean, whitened) = likelihood::residuals(data, &factor);
         let weights = vec![factor.unwhiten(&whitened); samples];
         let kernel = hyper.kernel(&data.groups);
-        Some(Self { kernel, rows: data.rows.clone(), factor, mean, whitened: vec![whitened; samples], weights })
+        let whitened = vec![whitened; samples];
+        let (noise, values) = (likelihood::noise(data, hyper), data.values.clone());
+        Some(Self { kernel, rows: data.rows.clone(), factor, mean, noise, values, whitened, weights })
+    }
+
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    pub(crate) fn rows(&self) -> &[Vec<f64>] {
+        &self.rows
+    }
+
+    pub(crate) fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// The noise variance of each observation.
+    pub(crate) fn noise(&self) -> &[f64] {
+        &self.noise
+    }
+
+    /// What was observed.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The noise variance of the observation that is the nearest to a point by the kernel.
+    pub(crate) fn noise_at(&self, point: &[f64]) -> f64 {
+        let near = self.kernel.values(&self.rows, point).k.into_iter().zip(&self.noise);
+        near.reduce(|best, next| if next.0 > best.0 { next } else { best }).map_or(0.0, |(_, noise)| *noise)
+    }
+
+    /// The kernel's coefficients in the first sample's mean.
+    pub(crate) fn weights(&self) -> &[f64] {
+        self.weights.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// The inverse of the observations' covariance times a vector.
+    pub(crate) fn solve(&self, b: &[f64]) -> Vec<f64> {
+        self.factor.unwhiten(&self.factor.whiten(b))
+    }
+
+    /// What would be expected of each observation's reading without it: mean and standard deviation, the noise included.
+    /// Only before anything is sampled.
+    ///
+    /// Exact, in closed form, the constant mean estimated anew each time. Source: S. Sundararajan and S. Keerthi,
+    /// "Predictive approaches for choosing hyperparameters in Gaussian processes", Neural Comput. 13 (2001).
+    pub(crate) fn left_out(&self) -> Vec<(f64, f64)> {
+        let n = self.values.len();
+        let ones = self.factor.whiten(&vec![1.0; n]);
+        let spread = dot(&ones, &ones);
+        let ones = self.factor.unwhiten(&ones);
+        let each = |(index, (value, weight)): (usize, (&f64, &f64))| {
+            let mut unit = vec![0.0; n];
+            if let Some(entry) = unit.get_mut(index) {
+                *entry = 1.0;
+            }
+            let whitened = self.factor.whiten(&unit);
+            let precision = dot(&whitened, &whitened);
+            let one = ones.get(index).copied().unwrap_or(0.0);
+            (value - weight / (precision - one * one / spread), 1.0 / precision.sqrt())
+        };
+        self.values.iter().zip(self.weights()).enumerate().map(each).collect()
     }
 
     pub(crate) fn predict(&self, point: &[f64]) -> Prediction {

@@ -5,12 +5,14 @@ mod fit;
 mod kernel;
 mod likelihood;
 mod member;
+mod path;
 #[cfg(test)]
 mod tests;
 mod transform;
 
 pub(crate) use fit::count as sets_for;
 pub(crate) use member::{Member, Prediction};
+pub(crate) use path::{Path, Paths, Sites};
 pub(crate) use transform::Transform;
 
 use likelihood::{Data, Hyper};
@@ -53,6 +55,7 @@ pub(crate) struct Surrogate {
     sets: Vec<Hyper>,
     fitted_at: usize,
     bend: usize,
+    since: usize,
 }
 
 impl Surrogate {
@@ -90,7 +93,9 @@ impl Surrogate {
         } else {
             fitted
         };
-        Self { transform, data, mode, sets, fitted_at, bend }
+        let since = warm.filter(|memo| memo.fitted_at > 0 && memo.bend == bend);
+        let since = since.map_or(observations.len(), |memo| memo.since);
+        Self { transform, data, mode, sets, fitted_at, bend, since }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
@@ -113,6 +118,12 @@ impl Surrogate {
         self.sets.iter().map(member).collect()
     }
 
+    /// Whether readings may be noisy, by what any set of hyperparameters says.
+    pub(crate) fn may_be_noisy(&self) -> bool {
+        self.sets.iter().any(|hyper| hyper.ln_noise() > likelihood::ln_exact())
+            || self.data.known.iter().any(|variance| *variance > 0.0)
+    }
+
     pub(crate) fn memo(&self) -> SurrogateMemo {
         SurrogateMemo {
             ln_lengthscales: self.mode.ln_lengthscales().to_vec(),
@@ -120,6 +131,7 @@ impl Surrogate {
             ln_noise: self.mode.ln_noise(),
             fitted_at: self.fitted_at,
             bend: self.bend,
+            since: self.since,
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::dense::Factor;
 use super::likelihood::{self, Data, Hyper};
 use super::member::Member;
+use super::path::Paths;
 use super::{Observation, Surrogate, Transform};
 use crate::rng::{Source, Stream};
 
@@ -231,4 +232,66 @@ fn an_objective_is_modelled_alike_in_any_unit() {
     }
     let constant = Transform::objective(&[5.0; 8]);
     assert!(constant.apply(5.0).abs() < 1e-9);
+}
+
+#[test]
+fn leaving_out_is_what_a_model_without_the_row_expects() {
+    let data = data(15);
+    let whole = Member::new(&data, &hyper(), 1).unwrap();
+    for (index, (mean, sd)) in whole.left_out().into_iter().enumerate() {
+        let mut rest = data.clone();
+        let (row, noise) = (rest.rows.remove(index), likelihood::noise(&data, &hyper())[index]);
+        rest.values.remove(index);
+        rest.known.remove(index);
+        let at = Member::new(&rest, &hyper(), 1).unwrap().predict(&row);
+        close(mean, at.means[0], 1e-9);
+        close(sd * sd, at.sd * at.sd + noise, 1e-9);
+    }
+}
+
+#[test]
+fn paths_have_the_mean_and_the_covariance_of_the_posterior() {
+    let member = Member::new(&data(15), &hyper(), 1).unwrap();
+    let points = [vec![0.2, 0.9, 0.0, 0.7], vec![0.25, 0.85, 0.0, 0.7], vec![0.9, 0.1, 0.7, 0.0]];
+    let mut source = Source::new(3, Stream::Paths, 0);
+    // Features anew for each, so that what they lack is averaged over as well.
+    let drawn: Vec<Vec<f64>> = (0..3000)
+        .map(|_| {
+            let paths = Paths::new(&member, &mut source);
+            let path = paths.draw(&mut source);
+            let values = paths.values(&path, &paths.sites(&points));
+            values.iter().zip(&points).for_each(|(value, point)| close(*value, paths.value(&path, point), 1e-9));
+            values
+        })
+        .collect();
+    let count = drawn.len() as f64;
+    let mean = |i: usize| drawn.iter().map(|it| it[i]).sum::<f64>() / count;
+    let covariance =
+        |i: usize, j: usize| drawn.iter().map(|it| (it[i] - mean(i)) * (it[j] - mean(j))).sum::<f64>() / count;
+    for (i, point) in points.iter().enumerate() {
+        let at = member.predict(point);
+        assert!((mean(i) - at.means[0]).abs() < 4.0 * at.sd / count.sqrt(), "{} is not {}", mean(i), at.means[0]);
+        assert!(
+            (covariance(i, i) / (at.sd * at.sd) - 1.0).abs() < 0.15,
+            "{} is not {}",
+            covariance(i, i),
+            at.sd * at.sd
+        );
+    }
+    let correlation = |i, j| covariance(i, j) / (covariance(i, i) * covariance(j, j)).sqrt();
+    assert!(correlation(0, 1) > 0.9 && correlation(0, 2).abs() < 0.2, "{} {}", correlation(0, 1), correlation(0, 2));
+}
+
+#[test]
+fn a_path_has_the_gradient_it_says() {
+    let member = Member::new(&data(15), &hyper(), 1).unwrap();
+    let mut source = Source::new(4, Stream::Paths, 0);
+    let paths = Paths::new(&member, &mut source);
+    let path = paths.draw(&mut source);
+    let point = [0.45, 0.2, std::f64::consts::FRAC_1_SQRT_2, 0.0];
+    let (value, gradient) = paths.value_and_gradient(&path, &point);
+    close(value, paths.value(&path, &point), 1e-12);
+    for (found, expected) in gradient.iter().zip(differences(&point, 1e-5, |x| paths.value(&path, x))) {
+        close(*found, expected, 1e-6);
+    }
 }

@@ -1,7 +1,7 @@
 //! Starting what waits, asking for plans, stopping.
 
 use crate::event::{Event, Purpose};
-use crate::model::{Failure, FailureKind, Goal, StopReason};
+use crate::model::{Failure, FailureKind, GainVerdict, Goal, StopReason};
 use crate::plan_order::{admitted, request};
 use crate::state::{Campaign, ExperimentPhase, Phase};
 
@@ -81,6 +81,9 @@ fn stop_reason(campaign: &Campaign) -> Option<StopReason> {
         if reached {
             return Some(StopReason::Target { experiment, target });
         }
+    }
+    if let Some(gain) = campaign.gain.as_ref().filter(|gain| gain.verdict == GainVerdict::Enough) {
+        return Some(StopReason::Evidence { tolerance: gain.tolerance, confidence: gain.confidence });
     }
     if let Some(patience) = stop.patience.filter(|patience| campaign.since_gain >= *patience) {
         return Some(StopReason::Stagnation { experiments: patience, gain: stop.gain });

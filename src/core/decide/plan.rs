@@ -16,7 +16,10 @@ pub(super) fn answered(
 ) -> Result<Vec<Event>, Rejection> {
     let (campaign, plan) = owed(workcell, &name, ticket)?;
     match (plan.purpose, answer) {
-        (Purpose::Propose { count }, PlanAnswer::Proposals { proposals, memo, planner, took_ms }) => {
+        (Purpose::Propose { .. }, PlanAnswer::Enough(gain)) => {
+            Ok(vec![Event::GainEstimated { campaign: name, ticket, gain }])
+        }
+        (Purpose::Propose { count }, PlanAnswer::Proposals { proposals, memo, planner, took_ms, gain }) => {
             let wanted = proposals.len() == count as usize;
             let sound = proposals.iter().try_for_each(|it| check_setting(&campaign.spec, &it.setting));
             if let Some(fault) = (!wanted).then(|| format!("{} points for {count} asked", proposals.len())) {
@@ -25,7 +28,9 @@ pub(super) fn answered(
             if let Err(violated) = sound {
                 return failed(workcell, name, ticket, format!("a proposal that can't be tried: {violated}"));
             }
-            let mut events = vec![Event::ProposalsAdded { campaign: name.clone(), ticket, planner, memo, took_ms }];
+            let mut events = Vec::new();
+            events.extend(gain.map(|gain| Event::GainEstimated { campaign: name.clone(), ticket, gain }));
+            events.push(Event::ProposalsAdded { campaign: name.clone(), ticket, planner, memo, took_ms });
             events.extend((campaign.next_number()..).zip(proposals).map(|(experiment, proposal)| {
                 Event::ExperimentAdded {
                     campaign: name.clone(),
@@ -40,7 +45,8 @@ pub(super) fn answered(
         (Purpose::Answer, PlanAnswer::Answer(answer)) => {
             Ok(vec![Event::CampaignEnded { reason: reason(campaign), campaign: name, answer }])
         }
-        (Purpose::Propose { .. }, PlanAnswer::Answer(_)) | (Purpose::Answer, PlanAnswer::Proposals { .. }) => {
+        (Purpose::Propose { .. }, PlanAnswer::Answer(_))
+        | (Purpose::Answer, PlanAnswer::Proposals { .. } | PlanAnswer::Enough(_)) => {
             Err(Rejection::new(format!("plan {ticket} of '{name}' asked for something else"), ""))
         }
     }

@@ -198,6 +198,12 @@ pub struct StopRule {
     /// The gain in the objective that counts, in its unit.
     #[serde(default)]
     pub gain: f64,
+    /// Stop when the model says that no more than this is left to gain, in the objective's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_gain: Option<f64>,
+    /// How probable that has to be; `None`: [`super::STOP_CONFIDENCE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
 }
 
 /// How to plan.

@@ -5,6 +5,7 @@ mod expr;
 mod instrument;
 mod observation;
 mod policy;
+mod remaining;
 mod value;
 
 pub use campaign::{
@@ -18,4 +19,5 @@ pub use observation::{
     Answer, Estimate, Failure, FailureKind, Observation, Origin, Predicted, Proposal, StopReason, Why, WhyKind,
 };
 pub use policy::{Decision, POLICY_WINDOW_MS, Policy};
+pub use remaining::{GainVerdict, RemainingGain, STOP_CONFIDENCE, STOP_CONFIDENCES};
 pub use value::{Artifact, Column, Level, Limit, Measured, Quantity, Reading, SampleEffect, Setting, Unit, Value};

@@ -121,6 +121,13 @@ pub enum StopReason {
         /// The gain that would have counted.
         gain: f64,
     },
+    /// By the model, no gain worth having is left.
+    Evidence {
+        /// The gain that may be left, in the objective's unit.
+        tolerance: f64,
+        /// How probable it is that no more is.
+        confidence: f64,
+    },
     /// A person asked to finish what runs and stop.
     Stopped {
         /// Who.

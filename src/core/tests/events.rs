@@ -50,10 +50,11 @@ fn kind(event: &Event) -> usize {
         Event::PageAcknowledged { .. } => 38,
         Event::InstrumentSilent { .. } => 39,
         Event::InstrumentHeard { .. } => 40,
+        Event::GainEstimated { .. } => 41,
     }
 }
 
-const KINDS: usize = 41;
+const KINDS: usize = 42;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {

@@ -1,9 +1,12 @@
 //! What each verb does in each phase, in words; and the way of one experiment.
 
 use crate::support::{add, ask, lease, outputs, setting, spec, tell, workcell};
-use eutectic_core::model::{FailureKind, Origin, RepeatEffect, SampleEffect};
+use eutectic_core::model::{
+    FailureKind, GainVerdict, Origin, Proposal, RemainingGain, RepeatEffect, SampleEffect, StopReason, Why, WhyKind,
+};
 use eutectic_core::{
-    CampaignName, Command, Effect, EffectKey, Ended, ExperimentPhase, Fault, FaultCategory, Report, Workcell,
+    CampaignName, Command, Effect, EffectKey, Ended, ExperimentPhase, Fault, FaultCategory, Phase, PlanAnswer, Purpose,
+    Report, Workcell,
 };
 
 /// A campaign of one own point that is under way.
@@ -234,4 +237,42 @@ fn an_instrument_out_of_service_can_not_leave_the_lab_and_come_back_as_if_nothin
     end(&mut workcell, |_| Ended::Interrupted);
     let refused = tell(&mut workcell, 5, Command::SetLab { instruments: [("reader".into(), None)].into() });
     assert!(refused.reply.rejection.is_some_and(|it| it.message.contains("out of service")));
+}
+
+#[test]
+fn what_is_left_to_gain_is_kept_and_ends_the_campaign_once_it_is_little_enough() {
+    let gain = |verdict, tested| RemainingGain {
+        experiment: Some(1),
+        tolerance: 0.5,
+        confidence: 0.9,
+        paths: 256,
+        within: 250,
+        expected: 0.1,
+        quantiles: [0.0, 0.1, 0.4],
+        at_least: 0.93,
+        wanted: 0.91,
+        coverage: 1.0,
+        tested,
+        verdict,
+    };
+    let ticket = |workcell: &Workcell| workcell.campaigns[&CampaignName::new("c")].plan.as_ref().unwrap().ticket;
+    let mut workcell = workcell();
+    add(&mut workcell, spec("c", 5, 1));
+    let why = Why { kind: WhyKind::Improve, text: "why".into(), predicted: Default::default(), p_feasible: None };
+    let proposals = vec![Proposal { setting: setting(0.5), why }];
+    let (memo, planner) = ("{}".into(), "p".into());
+    let left = Some(Box::new(gain(GainVerdict::MoreToGain, true)));
+    let answer = PlanAnswer::Proposals { proposals, memo, planner, took_ms: 1, gain: left };
+    let command = Command::AddProposals { campaign: "c".into(), ticket: ticket(&workcell), answer };
+    assert_eq!(tell(&mut workcell, 4, command).reply.rejection, None);
+    assert_eq!((phase(&workcell), workcell.campaigns[&CampaignName::new("c")].gain_tests), ("running", 1));
+    succeed(&mut workcell);
+    succeed(&mut workcell);
+    let answer = PlanAnswer::Enough(Box::new(gain(GainVerdict::Enough, true)));
+    let command = Command::AddProposals { campaign: "c".into(), ticket: ticket(&workcell), answer };
+    assert_eq!(tell(&mut workcell, 20, command).reply.rejection, None);
+    let campaign = &workcell.campaigns[&CampaignName::new("c")];
+    assert_eq!(campaign.phase, Phase::Stopping(StopReason::Evidence { tolerance: 0.5, confidence: 0.9 }));
+    assert_eq!((campaign.experiments.len(), campaign.gain_tests), (1, 2), "no further point");
+    assert!(workcell.owed().values().any(|it| matches!(it, Effect::Plan(order) if order.purpose == Purpose::Answer)));
 }

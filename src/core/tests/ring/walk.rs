@@ -1,7 +1,9 @@
 //! Five hundred random walks: people, drivers, planners and clocks say whatever they may say, in any order.
 
 use crate::support::{description, outputs, setting, spec};
-use eutectic_core::model::{Decision, Observation, Policy, Proposal, SampleEffect, Why, WhyKind};
+use eutectic_core::model::{
+    Decision, GainVerdict, Observation, Policy, Proposal, RemainingGain, SampleEffect, Why, WhyKind,
+};
 use eutectic_core::{
     Command, Effect, EffectKey, Ended, Event, Fault, FaultCategory, Intervention, PlanAnswer, Purpose, Recorded,
     RecordedRow, Report, Request, RequestId, RowResult, Standing, Time, Workcell, evolve, handle,
@@ -118,7 +120,10 @@ impl Walk {
                     Why { kind: WhyKind::Improve, text: "why".into(), predicted: BTreeMap::new(), p_feasible: None };
                 let proposal = Proposal { setting: setting(self.below(100) as f64 / 100.0), why };
                 let proposals = vec![proposal; count as usize];
-                PlanAnswer::Proposals { proposals, memo: "{}".into(), planner: "p".into(), took_ms: 1 }
+                if self.below(40) == 0 {
+                    return Some(Command::AddProposals { campaign, ticket, answer: PlanAnswer::Enough(enough()) });
+                }
+                PlanAnswer::Proposals { proposals, memo: "{}".into(), planner: "p".into(), took_ms: 1, gain: None }
             }
         };
         Some(Command::AddProposals { campaign, ticket, answer })
@@ -275,4 +280,21 @@ fn whatever_is_said_the_state_stays_sound_and_the_log_rebuilds_it() {
         "{operations} {observed} {quarantined} {ended}"
     );
     assert!(rare.len() == 6 && rare.values().all(|times| *times >= 10), "{rare:?}");
+}
+
+fn enough() -> Box<RemainingGain> {
+    Box::new(RemainingGain {
+        experiment: None,
+        tolerance: 1.0,
+        confidence: 0.9,
+        paths: 256,
+        within: 256,
+        expected: 0.0,
+        quantiles: [0.0; 3],
+        at_least: 1.0,
+        wanted: 0.91,
+        coverage: 1.0,
+        tested: true,
+        verdict: GainVerdict::Enough,
+    })
 }

@@ -1,0 +1,145 @@
+//! Whole functions drawn from a posterior, so that their maxima can be looked for.
+//!
+//! A path is a draw from the prior, by random Fourier features, moved onto the observations by the kernel (Matheron's
+//! rule). The features say nothing where the observations are; there the kernel is exact. Sources: A. Rahimi and B. Recht,
+//! "Random features for large-scale kernel machines", NIPS 2007; J. Wilson et al., "Efficiently sampling functions from
+//! Gaussian process posteriors", ICML 2020.
+
+use ndarray::{Array1, Array2};
+
+use super::dense::{add_scaled, dot};
+use super::kernel::Kernel;
+use super::member::Member;
+use crate::rng::Source;
+
+/// How many features a draw from the prior has.
+const FEATURES: usize = 512;
+/// The Matern-5/2 kernel's frequencies have a t distribution with so many degrees of freedom.
+const DEGREES: usize = 5;
+
+/// The paths of one member: they share their features.
+#[derive(Debug)]
+pub(crate) struct Paths<'a> {
+    member: &'a Member,
+    /// Frequencies, one row a feature, over the lengthscales already.
+    frequencies: Array2<f64>,
+    phases: Array1<f64>,
+    /// The features of the member's rows.
+    rows: Array2<f64>,
+}
+
+/// One path: a function of features.
+#[derive(Debug)]
+pub(crate) struct Path {
+    /// What each feature counts.
+    weights: Array1<f64>,
+    /// What the kernel to each row counts.
+    update: Vec<f64>,
+}
+
+/// Points at which many paths are wanted: what they share is calculated once.
+#[derive(Debug)]
+pub(crate) struct Sites {
+    features: Array2<f64>,
+    kernels: Array2<f64>,
+}
+
+impl<'a> Paths<'a> {
+    /// The paths of a member, which has one sample.
+    pub(crate) fn new(member: &'a Member, source: &mut Source) -> Self {
+        let kernel = member.kernel();
+        let mut frequencies = Array2::zeros((FEATURES, kernel.reciprocals().len()));
+        for mut row in frequencies.rows_mut() {
+            let squares: f64 = (0..DEGREES).map(|_| source.normal().powi(2)).sum();
+            let spread = (DEGREES as f64 / squares).sqrt();
+            for (entry, reciprocal) in row.iter_mut().zip(kernel.reciprocals()) {
+                *entry = spread * source.normal() * reciprocal;
+            }
+        }
+        let phases = (0..FEATURES).map(|_| std::f64::consts::TAU * source.unit()).collect();
+        let mut paths = Self { member, frequencies, phases, rows: Array2::zeros((0, 0)) };
+        paths.rows = paths.features(member.rows());
+        paths
+    }
+
+    fn scale(&self) -> f64 {
+        (2.0 * self.kernel().signal / FEATURES as f64).sqrt()
+    }
+
+    fn kernel(&self) -> &Kernel {
+        self.member.kernel()
+    }
+
+    /// The angles of a point's features.
+    fn angles(&self, point: &[f64]) -> Vec<f64> {
+        let angle = |(row, phase): (ndarray::ArrayView1<'_, f64>, &f64)| {
+            row.iter().zip(point).map(|(frequency, x)| frequency * x).sum::<f64>() + phase
+        };
+        self.frequencies.rows().into_iter().zip(&self.phases).map(angle).collect()
+    }
+
+    fn features(&self, points: &[Vec<f64>]) -> Array2<f64> {
+        let mut features = Array2::zeros((points.len(), FEATURES));
+        let scale = self.scale();
+        for (mut row, point) in features.rows_mut().into_iter().zip(points) {
+            row.iter_mut().zip(self.angles(point)).for_each(|(entry, angle)| *entry = scale * libm::cos(angle));
+        }
+        features
+    }
+
+    /// What all paths share at these points.
+    pub(crate) fn sites(&self, points: &[Vec<f64>]) -> Sites {
+        let mut kernels = Array2::zeros((points.len(), self.member.rows().len()));
+        for (mut row, point) in kernels.rows_mut().into_iter().zip(points) {
+            let values = self.kernel().values(self.member.rows(), point).k;
+            row.iter_mut().zip(values).for_each(|(entry, value)| *entry = value);
+        }
+        Sites { features: self.features(points), kernels }
+    }
+
+    /// Draws a path.
+    pub(crate) fn draw(&self, source: &mut Source) -> Path {
+        let weights: Array1<f64> = (0..FEATURES).map(|_| source.normal()).collect();
+        let prior = self.rows.dot(&weights);
+        // What was read is the truth and a noise of its own.
+        let readings: Vec<f64> = prior
+            .iter()
+            .zip(self.member.noise())
+            .map(|(value, variance)| value + variance.sqrt() * source.normal())
+            .collect();
+        let mut update = self.member.weights().to_vec();
+        add_scaled(&mut update, -1.0, &self.member.solve(&readings));
+        Path { weights, update }
+    }
+
+    /// A path's values at sites.
+    pub(crate) fn values(&self, path: &Path, sites: &Sites) -> Vec<f64> {
+        let update = ndarray::ArrayView1::from(path.update.as_slice());
+        let values = sites.features.dot(&path.weights) + sites.kernels.dot(&update);
+        values.iter().map(|value| self.member.mean() + value).collect()
+    }
+
+    /// A path's value at a point, and its gradient in the features.
+    pub(crate) fn value_and_gradient(&self, path: &Path, point: &[f64]) -> (f64, Vec<f64>) {
+        let values = self.kernel().values(self.member.rows(), point);
+        let mut gradient = self.kernel().gradient(self.member.rows(), point, &values.slope, &path.update);
+        let mut value = self.member.mean() + dot(&path.update, &values.k);
+        let scale = self.scale();
+        let rows = self.frequencies.rows().into_iter().zip(self.angles(point)).zip(&path.weights);
+        for ((frequencies, angle), weight) in rows {
+            let (sine, cosine) = libm::sincos(angle);
+            value += scale * weight * cosine;
+            let slope = -scale * weight * sine;
+            gradient.iter_mut().zip(frequencies).for_each(|(entry, frequency)| *entry += slope * frequency);
+        }
+        (value, gradient)
+    }
+
+    /// A path's value at a point.
+    pub(crate) fn value(&self, path: &Path, point: &[f64]) -> f64 {
+        let k = self.kernel().values(self.member.rows(), point).k;
+        let angles = self.angles(point);
+        let prior: f64 = angles.iter().zip(&path.weights).map(|(angle, weight)| weight * libm::cos(*angle)).sum();
+        self.member.mean() + dot(&path.update, &k) + self.scale() * prior
+    }
+}
