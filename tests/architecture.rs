@@ -11,7 +11,11 @@ const MAY_IMPORT: [(&str, &[&str], &[&str]); 14] = [
         &["eutectic_planners", "eutectic_proto", "eutectic_instruments"],
     ),
     ("closest", &[], &[]),
-    ("control", &["engine", "files", "gateway", "lab", "paging", "projections"], &["eutectic_core", "eutectic_proto"]),
+    (
+        "control",
+        &["engine", "files", "gateway", "lab", "paging", "planning", "projections"],
+        &["eutectic_core", "eutectic_proto"],
+    ),
     ("doctor", &["engine", "journal", "planning"], &["eutectic_core"]),
     ("engine", &["gateway", "journal", "planning"], &["eutectic_core", "eutectic_failpoints"]),
     ("files", &["closest", "units"], &["eutectic_core"]),

@@ -81,6 +81,16 @@ impl Front {
         (ln_sum_exp(self.boxes.chunks_exact(count.max(1)).map(far)), vec![0.0; count], vec![0.0; count])
     }
 
+    /// The volume between the reference and the front.
+    pub(crate) fn volume(&self) -> f64 {
+        let value = |cuts: &Vec<f64>, cut: usize| cuts.get(cut).or(cuts.last()).copied().unwrap_or(0.0);
+        let whole: f64 = self.cuts.iter().map(|cuts| value(cuts, usize::MAX) - value(cuts, 0)).product();
+        let side = |(cuts, (low, high)): (&Vec<f64>, &(usize, usize))| value(cuts, *high) - value(cuts, *low);
+        let boxes = self.boxes.chunks_exact(self.cuts.len().max(1));
+        let beyond: f64 = boxes.map(|it| self.cuts.iter().zip(it).map(side).product::<f64>()).sum();
+        (whole - beyond).max(0.0)
+    }
+
     /// The boxes by the values they lie between.
     #[cfg(test)]
     pub(crate) fn boxes(&self) -> Vec<Vec<(f64, f64)>> {
@@ -90,7 +100,7 @@ impl Front {
     }
 }
 
-fn dominated(it: &[f64], others: &[&Vec<f64>]) -> bool {
+pub(crate) fn dominated(it: &[f64], others: &[&Vec<f64>]) -> bool {
     let better = |other: &&&Vec<f64>| {
         other.iter().zip(it).all(|(other, own)| other >= own) && other.iter().zip(it).any(|(other, own)| other > own)
     };

@@ -2,7 +2,9 @@
 
 mod bayesian;
 mod binomial;
+mod call;
 mod design;
+mod explain;
 mod frame;
 mod front;
 mod memo;
@@ -21,9 +23,12 @@ pub mod stdio;
 mod surrogate;
 
 pub use bayesian::Bayesian;
+pub use explain::{Dependence, Explanation, LeftOut, OutcomeExplanation, Sensitivity};
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 pub use part::{Part, Without};
-pub use planner::{Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion};
+pub use planner::{
+    Because, Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
+};
 pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
 pub use random::Random;
 pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};

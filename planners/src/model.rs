@@ -40,12 +40,12 @@ pub(crate) struct Model<'a> {
 
 /// The features of the rows where an outcome has been read, with the readings.
 fn observations(frame: &Frame<'_>, rows: &[Row], read: impl Fn(&Outcome) -> Option<Measure>) -> Vec<Observation> {
-    let each = |row: &Row| {
+    let each = |(number, row): (usize, &Row)| {
         let measure = read(&row.outcome).filter(|measure| measure.value.is_finite())?;
         let features = frame.features(&frame.unit(&row.point));
-        Some(Observation { features, value: measure.value, sd: measure.known_sd() })
+        Some(Observation { row: number, features, value: measure.value, sd: measure.known_sd() })
     };
-    rows.iter().filter_map(each).collect()
+    rows.iter().enumerate().filter_map(each).collect()
 }
 
 /// 1 where the recipe fails, -1 where it works: a constraint learnt by least squares on its labels.
@@ -256,6 +256,34 @@ fn mixture(members: &[Member], features: &[f64]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
+/// The model of one outcome, to be studied.
+pub(crate) struct Studied<'a> {
+    surrogate: &'a Surrogate,
+    members: &'a [Member],
+}
+
+impl Studied<'_> {
+    pub(crate) fn members(&self) -> &[Member] {
+        self.members
+    }
+
+    /// A standardised value in the outcome's own scale.
+    pub(crate) fn value(&self, standardised: f64) -> f64 {
+        self.surrogate.transform.invert(standardised).clamp(-f64::MAX, f64::MAX)
+    }
+
+    /// What is expected at these features, standardised.
+    pub(crate) fn mean(&self, features: &[f64]) -> f64 {
+        self.members.iter().map(|member| member.expected(features)).sum::<f64>() / self.members.len().max(1) as f64
+    }
+
+    /// Every reading with its row and what is expected of it without it: mean and sd, standardised.
+    pub(crate) fn left_out(&self) -> Vec<(usize, f64, f64, f64)> {
+        let readings = left_out(self.members).into_iter().zip(self.surrogate.rows());
+        readings.map(|((value, mean, sd), row)| (*row, value, mean, sd)).collect()
+    }
+}
+
 /// Each reading with the mixture of what every set of hyperparameters expects of it without it.
 fn left_out(members: &[Member]) -> Vec<(f64, f64, f64)> {
     let each: Vec<Vec<(f64, f64)>> = members.iter().map(Member::left_out).collect();
@@ -348,6 +376,24 @@ impl Outlook<'_> {
     pub(crate) fn readings(&self) -> Vec<Vec<(f64, f64, f64)>> {
         let outcomes = self.objectives.iter().chain(self.constraints.iter().take(self.model.measured));
         outcomes.map(|members| left_out(members)).collect()
+    }
+
+    /// Each objective, to be studied.
+    pub(crate) fn studied_objectives(&self) -> Vec<Studied<'_>> {
+        let pairs = self.model.objectives.iter().zip(&self.objectives);
+        pairs.map(|(surrogate, members)| Studied { surrogate, members }).collect()
+    }
+
+    /// Each measured constraint, to be studied.
+    pub(crate) fn studied_constraints(&self) -> Vec<Studied<'_>> {
+        let pairs = self.model.constraints.iter().zip(&self.constraints).take(self.model.measured);
+        pairs.map(|(surrogate, members)| Studied { surrogate, members }).collect()
+    }
+
+    /// What volumes count from, in the objectives' own scales; empty with one.
+    pub(crate) fn reference(&self) -> Vec<f64> {
+        let pairs = self.model.reference.iter().zip(&self.model.objectives);
+        pairs.map(|(least, surrogate)| surrogate.transform.invert(*least)).collect()
     }
 
     /// Where the fits ended.

@@ -86,12 +86,25 @@ pub struct Suggestion {
     pub constraints: Vec<Estimate>,
     /// The probability that every measured constraint holds and the recipe doesn't fail, where there is a model.
     pub p_feasible: Option<f64>,
+    /// Where its promise comes from, where there is a model.
+    #[serde(default)]
+    pub because: Option<Because>,
+}
+
+/// Where a suggestion's promise comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Because {
+    /// Of the improvement expected over the best tried point, the share that is there because the mean is better; the rest
+    /// is there because little is known. `None` with several objectives.
+    pub from_mean: Option<f64>,
+    /// The row of the nearest observed point, and how far it is in the unit cube; a category that differs counts 1.
+    pub nearest: Option<(usize, f64)>,
 }
 
 impl Suggestion {
     /// A point that no model stands behind.
     pub fn unmodelled(point: Point, reason: Reason) -> Self {
-        Self { point, reason, objectives: Vec::new(), constraints: Vec::new(), p_feasible: None }
+        Self { point, reason, objectives: Vec::new(), constraints: Vec::new(), p_feasible: None, because: None }
     }
 }
 

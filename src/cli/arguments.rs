@@ -102,7 +102,11 @@ Then: eutectic record plate.csv")]
     #[command(after_help = "  eutectic enqueue points.csv        one column a parameter, one line a point")]
     Enqueue(TableArguments),
     /// What a campaign has found
-    Result(CampaignArguments),
+    #[command(
+        after_help = "  eutectic result --explain            # which parameters matter and how, and how well the model predicts
+  eutectic result --html snar.html     # the same as one page with plots"
+    )]
+    Result(ResultArguments),
     /// Every experiment, as CSV or JSON lines
     #[command(after_help = "  eutectic export > snar.csv
 The CSV can be another campaign's past: [[data]] file = \"snar.csv\"")]
@@ -555,6 +559,19 @@ pub enum PlannerVerb {
         #[arg(long, default_value = "127.0.0.1:50061")]
         address: String,
     },
+}
+
+/// Arguments of `result`.
+#[derive(Debug, Args)]
+pub struct ResultArguments {
+    /// The campaign; may be left out where there is one
+    pub campaign: Option<String>,
+    /// What the model has learnt: which parameters matter, how, how well it predicts, why these points
+    #[arg(long)]
+    pub explain: bool,
+    /// Write it as one page with plots, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

@@ -124,6 +124,48 @@ pub(super) fn result(it: &wire::Result) -> Value {
     })
 }
 
+/// A result with what the model has learnt.
+pub(super) fn explained(it: &wire::Result, explanation: &wire::Explanation) -> Value {
+    let mut whole = result(it);
+    if let Value::Object(entries) = &mut whole {
+        entries.insert("explanation".to_owned(), self::explanation(explanation));
+    }
+    whole
+}
+
+fn explanation(it: &wire::Explanation) -> Value {
+    let at = |at: &wire::parameter_explanation::At| {
+        let level = at.level.clone().unwrap_or_default();
+        let level = if level.numeric { json!(level.number) } else { json!(level.text) };
+        json!({"level": level, "mean": at.mean, "low": at.low, "high": at.high})
+    };
+    let parameter = |it: &wire::ParameterExplanation| {
+        let at: Vec<Value> = it.at.iter().map(at).collect();
+        json!({"name": it.name, "unit": it.unit, "first": it.first, "total": it.total, "at": at})
+    };
+    let reading = |it: &wire::outcome_explanation::Reading| {
+        let experiment = (it.experiment > 0).then_some(it.experiment);
+        json!({"experiment": experiment, "value": it.value, "expected": it.expected, "low": it.low, "high": it.high})
+    };
+    let outcome = |it: &wire::OutcomeExplanation| {
+        json!({
+            "name": it.name,
+            "constraint": it.constraint,
+            "unit": it.unit,
+            "parameters": it.parameters.iter().map(parameter).collect::<Vec<_>>(),
+            "readings": it.readings.iter().map(reading).collect::<Vec<_>>(),
+            "coverage": it.coverage,
+            "skill": it.skill,
+        })
+    };
+    let reached = |it: &wire::explanation::Reached| json!({"experiment": it.experiment, "value": it.value});
+    json!({
+        "outcomes": it.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+        "front": it.front,
+        "reached": it.reached.iter().map(reached).collect::<Vec<_>>(),
+    })
+}
+
 fn remaining_gain(it: &wire::RemainingGain) -> Value {
     json!({
         "verdict": it.verdict,

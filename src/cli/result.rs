@@ -1,16 +1,34 @@
 //! `result`: what a campaign has found.
 
-use super::arguments::CampaignArguments;
+use super::arguments::ResultArguments;
 use super::connect::ask;
-use super::output::{bold, line, measured, number, percent, reading};
-use super::{Failure, Global, json};
+use super::output::{bold, line, measured, note, number, percent, reading};
+use super::{Failure, Global, explain, html, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
 
-pub(super) async fn result(global: &Global, arguments: CampaignArguments) -> Result<ExitCode, Failure> {
+pub(super) async fn result(global: &Global, arguments: ResultArguments) -> Result<ExitCode, Failure> {
     let request = wire::GetCampaignRequest { campaign: arguments.campaign.unwrap_or_default() };
     let result = ask(global, async |client| client.get_result(request.clone()).await).await?;
-    show(&result, global.json);
+    if !arguments.explain && arguments.html.is_none() {
+        show(&result, global.json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let campaign = ask(global, async |client| client.get_campaign(request.clone()).await).await?;
+    let explanation = ask(global, async |client| client.explain_campaign(request.clone()).await).await?;
+    match (global.json, arguments.explain) {
+        (true, _) => json::line(&json::explained(&result, &explanation)),
+        (false, true) => {
+            show(&result, false);
+            explain::show(&explanation, &campaign);
+        }
+        (false, false) => show(&result, false),
+    }
+    if let Some(file) = arguments.html {
+        let failed = |error| Failure::new(format!("'{}' can't be written: {error}", file.display()), "");
+        std::fs::write(&file, html::page(&result, &explanation, &campaign)).map_err(failed)?;
+        note(&format!("written to {}", file.display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

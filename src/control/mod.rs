@@ -2,6 +2,7 @@
 
 mod add;
 mod check;
+mod explain;
 mod interventions;
 mod result;
 mod service;

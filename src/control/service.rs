@@ -1,9 +1,10 @@
 //! The service: each call reads the state or submits one command.
 
-use super::{accepted, add, check, interventions, invalid, refused, result, stopped, table, view, watch};
+use super::{accepted, add, check, explain, interventions, invalid, refused, result, stopped, table, view, watch};
 use crate::engine::Handle;
 use crate::gateway::View;
 use crate::lab::Keeper;
+use crate::planning;
 use crate::projections::doubted;
 use eutectic_core::{
     Campaign, CampaignName, Command, ExperimentNumber, InstrumentId, Rejection, Reply, Request, RequestId, Ticket,
@@ -241,6 +242,16 @@ impl ControlService for ControlServer {
     async fn get_result(&self, request: tonic::Request<wire::GetCampaignRequest>) -> Answer<wire::Result> {
         let found = self.look(&request.into_inner().campaign, result::found).await?;
         Ok(Response::new(result::with_truth(found, &self.keeper).await))
+    }
+
+    async fn explain_campaign(&self, request: tonic::Request<wire::GetCampaignRequest>) -> Answer<wire::Explanation> {
+        let gather =
+            |_: &Workcell, campaign: &Campaign| (campaign.spec.clone(), planning::prepare_explanation(campaign));
+        let (spec, input) = self.look(&request.into_inner().campaign, gather).await?;
+        let explained = tokio::task::spawn_blocking(move || planning::explain(&input)).await;
+        let explained = explained.map_err(|error| Status::internal(format!("the planner broke down: {error}")))?;
+        let explained = explained.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(explain::explanation(&spec, &explained)))
     }
 
     async fn read_log(&self, request: tonic::Request<wire::ReadLogRequest>) -> Answer<BoxStream<wire::LogEntry>> {

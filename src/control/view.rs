@@ -95,6 +95,9 @@ pub(super) fn experiment(campaign: &Campaign, it: &core::Experiment) -> wire::Ex
             shown.predicted = predictions(&why.predicted);
             shown.has_p_feasible = why.p_feasible.is_some();
             shown.p_feasible = why.p_feasible.unwrap_or_default();
+            shown.has_from_mean = why.from_mean.is_some();
+            shown.from_mean = why.from_mean.unwrap_or_default();
+            shown.nearest = why.nearest.unwrap_or_default();
         }
         None => {
             shown.why = "a point of your own".into();
@@ -124,7 +127,7 @@ pub(super) fn experiment(campaign: &Campaign, it: &core::Experiment) -> wire::Ex
     shown
 }
 
-fn level(name: &str, level: &CoreLevel) -> wire::Level {
+pub(super) fn level(name: &str, level: &CoreLevel) -> wire::Level {
     wire::Level {
         parameter: name.into(),
         text: level.to_string(),

@@ -121,7 +121,7 @@ fn point(parameters: &[Parameter], setting: &Setting) -> Point {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the domain's bounds")]
-fn level(domain: &Domain, value: f64) -> Level {
+pub(super) fn level(domain: &Domain, value: f64) -> Level {
     match domain {
         Domain::Real { .. } => Level::Real(value),
         Domain::Integer { .. } => Level::Integer(value as i64),

@@ -4,12 +4,16 @@
 //! same. `encode` strips units and names; nothing behind it knows of either.
 
 mod encode;
+mod explain;
 mod remaining;
 mod remote;
 mod serve;
 mod terms;
 mod wire;
 
+pub use explain::{
+    ExplainInput, Explained, OutcomeExplained, ParameterExplained, ReadingExplained, explain, prepare_explanation,
+};
 pub use serve::service;
 
 use encode::{Encoded, encode};
@@ -107,12 +111,7 @@ pub async fn plan(input: PlanInput) -> Result<PlanAnswer, PlanningError> {
 /// [`PlanningError::Planner`]; [`PlanningError::Memo`] if another build wrote a memo that this one can't read.
 pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     let Encoded { problem, rows, .. } = &input.encoded;
-    let memo = if input.memo.is_empty() {
-        Memo::default()
-    } else {
-        serde_json::from_str(&input.memo).map_err(PlanningError::Memo)?
-    };
-    let memo = &memo;
+    let memo = &memo(&input.memo)?;
     let planner = Bayesian::default();
     match input.purpose {
         Purpose::Propose { count } => {
@@ -136,6 +135,10 @@ pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     }
 }
 
+fn memo(stored: &str) -> Result<Memo, PlanningError> {
+    if stored.is_empty() { Ok(Memo::default()) } else { serde_json::from_str(stored).map_err(PlanningError::Memo) }
+}
+
 fn proposal(encoded: &Encoded, suggestion: &Suggestion) -> Proposal {
     let predicted = encoded.predicted(&suggestion.objectives, &suggestion.constraints);
     let (kind, text) = match suggestion.reason {
@@ -145,7 +148,15 @@ fn proposal(encoded: &Encoded, suggestion: &Suggestion) -> Proposal {
         Reason::Spread => (WhyKind::Spread, "where nothing is known yet"),
         Reason::Remeasure => (WhyKind::Remeasure, "the best point again, to be sure of it"),
     };
-    let why = Why { kind, text: text.into(), predicted, p_feasible: suggestion.p_feasible };
+    let because = suggestion.because;
+    let why = Why {
+        kind,
+        text: text.into(),
+        predicted,
+        p_feasible: suggestion.p_feasible,
+        from_mean: because.and_then(|it| it.from_mean),
+        nearest: because.and_then(|it| *encoded.numbers.get(it.nearest?.0)?),
+    };
     Proposal { setting: encoded.setting(&suggestion.point), why }
 }
 

@@ -4,7 +4,7 @@ use super::encode::{Encoded, space};
 use super::terms;
 use eutectic_core::model::{Domain, Expr, Parameter, Unit};
 use eutectic_planners::{
-    Estimate, INITIAL_MAX, Measure, Outcome, Point, Problem, Reason, Recommendation, Row, Suggestion,
+    Because, Estimate, INITIAL_MAX, Measure, Outcome, Point, Problem, Reason, Recommendation, Row, Suggestion,
 };
 use eutectic_proto::planner::v1 as wire;
 use std::sync::Arc;
@@ -118,6 +118,7 @@ pub(super) fn suggestion(it: &Suggestion) -> wire::Suggestion {
         Reason::Spread => wire::Reason::Spread,
         Reason::Remeasure => wire::Reason::Remeasure,
     };
+    let nearest = it.because.and_then(|it| it.nearest);
     wire::Suggestion {
         point: it.point.0.clone(),
         reason: reason.into(),
@@ -126,6 +127,11 @@ pub(super) fn suggestion(it: &Suggestion) -> wire::Suggestion {
         constraints: it.constraints.iter().map(estimate).collect(),
         has_p_feasible: it.p_feasible.is_some(),
         p_feasible: it.p_feasible.unwrap_or_default(),
+        has_from_mean: it.because.is_some_and(|it| it.from_mean.is_some()),
+        from_mean: it.because.and_then(|it| it.from_mean).unwrap_or_default(),
+        has_nearest: nearest.is_some(),
+        nearest: nearest.and_then(|(row, _)| u32::try_from(row).ok()).unwrap_or_default(),
+        distance: nearest.map(|(_, distance)| distance).unwrap_or_default(),
     }
 }
 
@@ -152,6 +158,10 @@ pub(super) fn read_suggestion(problem: &Problem, it: &wire::Suggestion) -> Resul
         objectives: read_estimates(&it.objectives),
         constraints: read_estimates(&it.constraints),
         p_feasible: read_probability(it.has_p_feasible, it.p_feasible),
+        because: (it.has_from_mean || it.has_nearest).then(|| Because {
+            from_mean: read_probability(it.has_from_mean, it.from_mean),
+            nearest: it.has_nearest.then(|| (usize::try_from(it.nearest).unwrap_or(usize::MAX), it.distance)),
+        }),
     };
     Ok((suggestion, it.text.clone()))
 }

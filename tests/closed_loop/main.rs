@@ -10,6 +10,7 @@
 mod bench;
 mod crash;
 mod doctor;
+mod explain;
 mod interventions;
 mod link;
 mod night;

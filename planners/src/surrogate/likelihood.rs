@@ -32,6 +32,8 @@ const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 /// The observations of one outcome, as a model sees them.
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
+    /// The row of each observation.
+    pub(crate) numbers: Vec<usize>,
     /// The features of each observation.
     pub(crate) rows: Vec<Vec<f64>>,
     /// The outcomes, standardised.

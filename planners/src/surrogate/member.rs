@@ -77,6 +77,11 @@ impl Member {
         &self.values
     }
 
+    /// The mean at a point, in the first sample.
+    pub(crate) fn expected(&self, point: &[f64]) -> f64 {
+        self.mean + dot(self.weights(), &self.kernel.values(&self.rows, point).k)
+    }
+
     /// The noise variance of the observation that is the nearest to a point by the kernel.
     pub(crate) fn noise_at(&self, point: &[f64]) -> f64 {
         let near = self.kernel.values(&self.rows, point).k.into_iter().zip(&self.noise);

@@ -38,6 +38,8 @@ const BEND_STEPS: u64 = 15;
 /// One observation of an outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Observation {
+    /// Its row.
+    pub(crate) row: usize,
     /// Where, as features.
     pub(crate) features: Vec<f64>,
     /// What was read: a finite number.
@@ -124,6 +126,11 @@ impl Surrogate {
             || self.data.known.iter().any(|variance| *variance > 0.0)
     }
 
+    /// The row of each observation that the model holds.
+    pub(crate) fn rows(&self) -> &[usize] {
+        &self.data.numbers
+    }
+
     pub(crate) fn memo(&self) -> SurrogateMemo {
         SurrogateMemo {
             ln_lengthscales: self.mode.ln_lengthscales().to_vec(),
@@ -180,6 +187,7 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
         })
     };
     Data {
+        numbers: observations.iter().map(|observation| observation.row).collect(),
         rows: observations.iter().map(|observation| observation.features.clone()).collect(),
         values: observations.iter().map(|observation| transform.apply(observation.value)).collect(),
         known: observations.iter().map(known).collect(),

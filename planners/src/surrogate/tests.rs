@@ -21,7 +21,7 @@ fn data(rows: usize) -> Data {
     let rows: Vec<Vec<f64>> = (0..rows).map(|_| features(&mut source)).collect();
     let values = rows.iter().map(|row| (5.0 * row[0]).sin() + row[1] * row[2] + 0.1 * source.normal()).collect();
     let known = rows.iter().enumerate().map(|(index, _)| if index % 3 == 0 { 0.02 } else { 0.0 }).collect();
-    Data { rows, values, known, groups: GROUPS.to_vec(), parameters: 3 }
+    Data { numbers: (0..rows.len()).collect(), rows, values, known, groups: GROUPS.to_vec(), parameters: 3 }
 }
 
 fn hyper() -> Hyper {
@@ -154,7 +154,7 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
     let observed = |source: &mut Source| {
         let features = vec![source.unit(), source.unit()];
         let value = 100.0 * (4.0 * features[0]).sin() + 10.0 * source.normal();
-        Observation { features, value, sd: None }
+        Observation { row: 0, features, value, sd: None }
     };
     let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
     let values: Vec<f64> = observations.iter().map(|each| each.value).collect();

@@ -39,6 +39,13 @@ pub struct Why {
     /// The model's probability that every outcome constraint holds; `None` before there is a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_feasible: Option<f64>,
+    /// Of the expected improvement, the share that is there because the mean is better; the rest is there because little is
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_mean: Option<f64>,
+    /// The nearest experiment that had been observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<ExperimentNumber>,
 }
 
 /// The kinds of reason.

@@ -258,7 +258,14 @@ fn what_is_left_to_gain_is_kept_and_ends_the_campaign_once_it_is_little_enough()
     let ticket = |workcell: &Workcell| workcell.campaigns[&CampaignName::new("c")].plan.as_ref().unwrap().ticket;
     let mut workcell = workcell();
     add(&mut workcell, spec("c", 5, 1));
-    let why = Why { kind: WhyKind::Improve, text: "why".into(), predicted: Default::default(), p_feasible: None };
+    let why = Why {
+        kind: WhyKind::Improve,
+        text: "why".into(),
+        predicted: Default::default(),
+        p_feasible: None,
+        from_mean: None,
+        nearest: None,
+    };
     let proposals = vec![Proposal { setting: setting(0.5), why }];
     let (memo, planner) = ("{}".into(), "p".into());
     let left = Some(Box::new(gain(GainVerdict::MoreToGain, true)));

@@ -116,8 +116,14 @@ impl Walk {
         let answer = match order.purpose {
             Purpose::Answer => PlanAnswer::Answer(None),
             Purpose::Propose { count } => {
-                let why =
-                    Why { kind: WhyKind::Improve, text: "why".into(), predicted: BTreeMap::new(), p_feasible: None };
+                let why = Why {
+                    kind: WhyKind::Improve,
+                    text: "why".into(),
+                    predicted: BTreeMap::new(),
+                    p_feasible: None,
+                    from_mean: None,
+                    nearest: None,
+                };
                 let proposal = Proposal { setting: setting(self.below(100) as f64 / 100.0), why };
                 let proposals = vec![proposal; count as usize];
                 if self.below(40) == 0 {

@@ -1,0 +1,203 @@
+//! One call for suggestions: fills the space, then looks for what promises the most.
+
+use crate::bayesian::{best_tried, front};
+use crate::design;
+use crate::frame::Frame;
+use crate::memo::Memo;
+use crate::model::{Expected, FEASIBLE, Model, Outlook};
+use crate::normal::{cumulative, density};
+use crate::planner::{Because, PlanError, Reason, Suggestion};
+use crate::problem::{Outcome, Problem, Row};
+use crate::promise::Promise;
+use crate::rng;
+use crate::search::{self, Bounds};
+
+/// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
+const FAR_EVERY: u64 = 4;
+/// Where most of so many last rows have nearly the same value of a parameter, a pick that may be anywhere takes another one.
+const LAST: usize = 8;
+/// See [`LAST`].
+const MOST: usize = 6;
+/// How far (in unit coordinates) nearly the same values are from their median.
+const ALIKE: f64 = 0.05;
+/// How far from there another value is.
+const OTHER: f64 = 0.15;
+/// A proposal nearer than this to a point already tried (in unit coordinates) measures it again.
+const SAME: f64 = 1e-4;
+
+/// One call of [`Planner::suggest`].
+pub(crate) struct Call<'a> {
+    frame: &'a Frame<'a>,
+    seed: u64,
+    /// The rows given.
+    given: usize,
+    /// The rows, and after them the suggestions as pending ones.
+    pub(crate) rows: Vec<Row>,
+    /// What is left of the pool, if there is one, in unit coordinates.
+    pool: Option<Vec<Vec<f64>>>,
+    pub(crate) suggestions: Vec<Suggestion>,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(problem: &Problem, frame: &'a Frame<'a>, rows: &[Row], seed: u64) -> Result<Self, PlanError> {
+        let left = || design::untried(&problem.space, rows).iter().map(|point| frame.unit(point)).collect::<Vec<_>>();
+        let pool = problem.space.pool.is_some().then(left);
+        if pool.as_ref().is_some_and(Vec::is_empty) {
+            return Err(PlanError::Exhausted);
+        }
+        Ok(Self { frame, seed, given: rows.len(), rows: rows.to_vec(), pool, suggestions: Vec::new() })
+    }
+
+    /// Whether there are points yet to be suggested.
+    pub(crate) fn missing(&self, count: usize) -> bool {
+        self.suggestions.len() < count && self.pool.as_ref().is_none_or(|pool| !pool.is_empty())
+    }
+
+    fn push(&mut self, suggestion: Suggestion) {
+        self.rows.push(Row { point: suggestion.point.clone(), outcome: Outcome::Pending });
+        self.suggestions.push(suggestion);
+    }
+
+    /// Adds points that fill the space: of a pool as far as it goes.
+    pub(crate) fn fill(&mut self, count: usize, reason: Reason) -> Result<(), PlanError> {
+        if self.pool.is_none() {
+            let from = self.given + self.suggestions.len();
+            for unit in design::initial(self.frame, self.seed, from, count)? {
+                self.push(Suggestion::unmodelled(self.frame.point(&unit), reason));
+            }
+            return Ok(());
+        }
+        for _ in 0..count {
+            let taken: Vec<Vec<f64>> = self.rows.iter().map(|row| self.frame.unit(&row.point)).collect();
+            let pool = self.pool.as_deref().unwrap_or_default();
+            let Some(unit) = design::farthest(self.frame, pool, &taken, self.seed).map(|index| self.take(index)) else {
+                break;
+            };
+            self.push(Suggestion::unmodelled(self.frame.point(&unit), reason));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, index: usize) -> Vec<f64> {
+        self.pool.as_mut().map(|pool| pool.remove(index)).unwrap_or_default()
+    }
+
+    /// Adds the points that promise the most, up to `count` suggestions in all; returns the last one in unit coordinates.
+    pub(crate) fn improve(&mut self, model: &Model<'_>, memo: &Memo, count: usize) -> Result<Vec<f64>, PlanError> {
+        let outlook = model.outlook()?;
+        let further = count.saturating_sub(self.suggestions.len());
+        let mut promise = outlook.promise(&self.rows, self.seed, further)?;
+        let best = best_tried(&outlook, self.frame, &self.rows).map(|(_, at)| at);
+        let around: Vec<Vec<f64>> =
+            if outlook.has_front() { front(&outlook, self.frame, &self.rows) } else { self.unit_of_best(&outlook) };
+        let mut last = memo.last.clone();
+        while self.missing(count) {
+            let Some(unit) = self.pick(model, &promise, &around, &last) else { break };
+            promise.condition(&unit);
+            let at = outlook.expected(&unit);
+            let because = self.because(&unit, &at, best.as_ref());
+            let reason = self.reason(&unit, best.as_ref());
+            last.clone_from(&unit);
+            self.push(Suggestion {
+                point: self.frame.point(&unit),
+                reason,
+                objectives: at.objectives,
+                constraints: at.constraints,
+                p_feasible: Some(at.p_feasible),
+                because: Some(because),
+            });
+        }
+        Ok(last)
+    }
+
+    fn unit_of_best(&self, outlook: &Outlook<'_>) -> Vec<Vec<f64>> {
+        let best = best_tried(outlook, self.frame, &self.rows).and_then(|(row, _)| self.rows.get(row));
+        best.map(|row| self.frame.unit(&row.point)).into_iter().collect()
+    }
+
+    /// The most promising point, looked for around the best ones (the best of all first) and where the last search ended.
+    fn pick(
+        &mut self,
+        model: &Model<'_>,
+        promise: &Promise<'_>,
+        around: &[Vec<f64>],
+        last: &Vec<f64>,
+    ) -> Option<Vec<f64>> {
+        if let Some(pool) = &self.pool {
+            return search::best_of(promise, pool).map(|index| self.take(index));
+        }
+        let number = self.rows.len() as u64;
+        let seed = rng::derive(self.seed, rng::Stream::Search, number);
+        let known = last.len() == self.frame.dimension();
+        let hints: Vec<Vec<f64>> =
+            around.iter().chain(known.then_some(last)).map(|unit| self.frame.snap(unit)).collect();
+        let bounds = match around.first().filter(|_| self.is_one_valley(model)) {
+            Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(best),
+            Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
+            Some(_) | None => Bounds::whole(self.frame),
+        };
+        search::search(self.frame, promise, &hints, &bounds, seed)
+    }
+
+    /// What of a point's promise comes from where, beside the best tried one, and which tried point is the nearest.
+    fn because(&self, unit: &[f64], at: &Expected, best: Option<&Expected>) -> Because {
+        let from_mean = match (at.leads.as_slice(), best.map(|best| best.leads.as_slice())) {
+            ([(mean, sd)], Some([(threshold, _)])) if *sd > 0.0 => {
+                let u = (mean - threshold) / sd;
+                let (by_mean, by_sd) = ((mean - threshold) * cumulative(u), sd * density(u));
+                Some((by_mean / (by_mean + by_sd)).clamp(0.0, 1.0)).filter(|share| !share.is_nan())
+            }
+            _ => None,
+        };
+        let tried = self.rows.iter().take(self.given).enumerate();
+        let observed = tried.filter(|(_, row)| matches!(row.outcome, Outcome::Observed { .. }));
+        let distances =
+            observed.map(|(index, row)| (index, self.frame.distance2(&self.frame.unit(&row.point), unit).sqrt()));
+        let nearest = distances.reduce(|best, next| if next.1 < best.1 { next } else { best });
+        Because { from_mean, nearest }
+    }
+
+    /// Whether picks, all but one of [`FAR_EVERY`], stay near to the best point.
+    ///
+    /// Expected improvement averaged over hyperparameters goes on exploring while a valley that has been found is not
+    /// followed to its end. Not with constraints, several objectives or categories, where what is good may lie in places
+    /// that don't hang together, and leaving the first of them is what the budget is for.
+    fn is_one_valley(&self, model: &Model<'_>) -> bool {
+        model.is_plain() && self.frame.numeric().iter().all(|it| *it)
+    }
+
+    /// The space without what the last rows have in common in one of the parameters, if they have.
+    ///
+    /// A model that is wrong about one parameter, by a lengthscale that is too short, finds nothing worth trying at any
+    /// other value of it, and so never learns that it is wrong. Exact readings soon tell it all the same, noise hides it.
+    fn elsewhere(&self, seed: u64) -> Bounds {
+        let last = self.rows.iter().rev().take(LAST).map(|row| self.frame.unit(&row.point)).collect::<Vec<_>>();
+        let stretch = |(parameter, moves): (usize, &bool)| {
+            let mut values: Vec<f64> = last.iter().filter_map(|unit| unit.get(parameter).copied()).collect();
+            values.sort_by(f64::total_cmp);
+            let median = *values.get(values.len() / 2).filter(|_| *moves)?;
+            let alike = values.iter().filter(|value| (*value - median).abs() <= ALIKE).count();
+            (alike >= MOST).then_some((parameter, (median - OTHER, median + OTHER)))
+        };
+        let alike: Vec<_> = self.frame.continuous().iter().enumerate().filter_map(stretch).collect();
+        let mut source = rng::Source::new(seed, rng::Stream::Search, 2);
+        match alike.get(source.below(alike.len())) {
+            Some((parameter, stretch)) => Bounds::beyond(self.frame, *parameter, *stretch, source.unit()),
+            None => Bounds::whole(self.frame),
+        }
+    }
+
+    fn reason(&self, unit: &[f64], best: Option<&Expected>) -> Reason {
+        let same = |row: &Row| {
+            matches!(row.outcome, Outcome::Observed { .. })
+                && self.frame.distance2(&self.frame.unit(&row.point), unit).sqrt() < SAME
+        };
+        if self.rows.iter().any(same) {
+            Reason::Remeasure
+        } else if best.is_some_and(|best| best.p_feasible >= FEASIBLE) {
+            Reason::Improve
+        } else {
+            Reason::Feasibility
+        }
+    }
+}
