@@ -109,12 +109,13 @@ fn problem() -> Problem {
         space: Space {
             parameters: vec![real(0.5, 2.0), real(1.0, 5.0), real(0.1, 0.5), real(30.0, 120.0)],
             regions: vec![Arc::new(Feed)],
-            pool: None,
+            ..Space::default()
         },
         objectives: 1,
         constraints: 1,
         initial: None,
         reference: Vec::new(),
+        shared: Vec::new(),
     }
 }
 

@@ -29,7 +29,7 @@ fn on_draws(draws: u64) -> Result<(), PlanError> {
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     let prior = [(0.1, 0.9), (0.1, 0.95), (0.03, 0.9), (0.1, 0.99)].map(|it| (None, it));
     let short = [Some(0.8), Some(0.5), Some(0.35)].map(|scale| (scale, (0.1, 0.9)));
-    let mut asked = Vec::new();
+    let mut asked = (Vec::new(), Vec::new());
     for (scale, (tolerance, confidence)) in prior.into_iter().chain(short) {
         let stops = drawn::campaigns(draws, scale, StopQuestion { tolerance, confidence, tests: 0 }, BUDGET)?;
         let name = scale.map_or("from the prior".to_owned(), |it| it.to_string());
@@ -37,16 +37,23 @@ fn on_draws(draws: u64) -> Result<(), PlanError> {
         let length = stops.stopped.iter().map(|(length, _)| *length as f64).sum::<f64>() / count.max(1) as f64;
         let (wrong, share) = (stops.wrong(tolerance), draws as f64 * (1.0 - confidence));
         println!("| {name} | {tolerance} | {confidence} | {count} | {length:.1} | {wrong} | {share:.0} |");
-        asked.extend(stops.asked);
+        if scale.is_none() { &mut asked.0 } else { &mut asked.1 }.extend(stops.asked);
     }
-    println!("\n| expected to be left | times asked | left, on the mean |\n| ---: | ---: | ---: |");
+    calibration("from the prior", &asked.0);
+    calibration("shorter", &asked.1);
+    Ok(())
+}
+
+fn calibration(name: &str, asked: &[(f64, f64)]) {
+    println!(
+        "\n| lengthscales {name}: expected to be left | times asked | left, on the mean |\n| ---: | ---: | ---: |"
+    );
     for (low, high) in [(0.3, f64::INFINITY), (0.1, 0.3), (0.03, 0.1), (0.01, 0.03), (0.0, 0.01)] {
         let within: Vec<_> = asked.iter().filter(|(expected, _)| (low..high).contains(expected)).collect();
         let mean =
             |of: fn(&(f64, f64)) -> f64| within.iter().map(|it| of(it)).sum::<f64>() / within.len().max(1) as f64;
         println!("| {:.4} | {} | {:.4} |", mean(|it| it.0), within.len(), mean(|it| it.1));
     }
-    Ok(())
 }
 
 /// A function to be minimised: its name, bounds of all parameters, how many there are, least value, budget, and what it is
@@ -66,7 +73,8 @@ fn on_known_functions() -> Result<(), PlanError> {
     for (name, (low, high), count, least, budget, tolerance, function) in known {
         let real = Parameter::Real { low, high, log: false };
         let space = Space { parameters: vec![real; count], ..Space::default() };
-        let problem = Problem { space, objectives: 1, constraints: 0, initial: None, reference: Vec::new() };
+        let problem =
+            Problem { space, objectives: 1, constraints: 0, initial: None, reference: Vec::new(), shared: Vec::new() };
         let mut stops = Vec::new();
         for seed in 0..SEEDS {
             stops.extend(stop(&problem, seed, budget, tolerance, &|point| -function(&point.0), -least)?);

@@ -7,7 +7,7 @@ use crate::memo::Memo;
 use crate::model::{Expected, FEASIBLE, Model, Outlook};
 use crate::normal::{cumulative, density};
 use crate::planner::{Because, PlanError, Reason, Suggestion};
-use crate::problem::{Outcome, Problem, Row};
+use crate::problem::{Outcome, Point, Problem, Row};
 use crate::promise::Promise;
 use crate::rng;
 use crate::search::{self, Bounds};
@@ -22,6 +22,10 @@ const MOST: usize = 6;
 const ALIKE: f64 = 0.05;
 /// How far from there another value is.
 const OTHER: f64 = 0.15;
+/// How often a point is rounded until it stays as it is.
+const SETTLING: usize = 8;
+/// How often more of the initial design is looked at for points that may have in common what a batch shares.
+const SPREAD_TRIES: usize = 50;
 /// A proposal nearer than this to a point already tried (in unit coordinates) measures it again.
 const SAME: f64 = 1e-4;
 
@@ -35,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub(crate) rows: Vec<Row>,
     /// What is left of the pool, if there is one, in unit coordinates.
     pool: Option<Vec<Vec<f64>>>,
+    /// The parameters that all suggestions have in common.
+    shared: Vec<usize>,
     pub(crate) suggestions: Vec<Suggestion>,
 }
 
@@ -45,7 +51,15 @@ impl<'a> Call<'a> {
         if pool.as_ref().is_some_and(Vec::is_empty) {
             return Err(PlanError::Exhausted);
         }
-        Ok(Self { frame, seed, given: rows.len(), rows: rows.to_vec(), pool, suggestions: Vec::new() })
+        Ok(Self {
+            frame,
+            seed,
+            given: rows.len(),
+            rows: rows.to_vec(),
+            pool,
+            shared: problem.shared.clone(),
+            suggestions: Vec::new(),
+        })
     }
 
     /// Whether there are points yet to be suggested.
@@ -53,19 +67,68 @@ impl<'a> Call<'a> {
         self.suggestions.len() < count && self.pool.as_ref().is_none_or(|pool| !pool.is_empty())
     }
 
-    fn push(&mut self, suggestion: Suggestion) {
+    fn push(&mut self, mut suggestion: Suggestion) {
+        if self.suggestions.is_empty() && !self.shared.is_empty() {
+            suggestion.point = self.settled(suggestion.point);
+        }
         self.rows.push(Row { point: suggestion.point.clone(), outcome: Outcome::Pending });
         self.suggestions.push(suggestion);
+        if let (Some(first), [_]) = (self.common(), self.suggestions.as_slice()) {
+            let alike = |unit: &Vec<f64>| self.shared.iter().all(|index| unit.get(*index) == first.get(*index));
+            if let Some(pool) = &mut self.pool {
+                pool.retain(alike);
+            }
+        }
+    }
+
+    /// A point that comes back from its unit coordinates as it was, to the last bit: the others of a batch get what they have
+    /// in common with it that way.
+    fn settled(&self, point: Point) -> Point {
+        let settled = |point: &Point| self.frame.point(&self.frame.unit(point));
+        let mut found = point.clone();
+        for _ in 0..SETTLING {
+            let next = settled(&found);
+            if next == found {
+                break;
+            }
+            found = next;
+        }
+        if self.frame.space.contains(&found) { found } else { point }
+    }
+
+    /// The first suggestion, where the others have something in common with it.
+    fn common(&self) -> Option<Vec<f64>> {
+        let first = self.suggestions.first().filter(|_| !self.shared.is_empty())?;
+        Some(self.frame.unit(&first.point))
+    }
+
+    /// Adds points of the initial design, with what the first one has in common with all.
+    fn spread(&mut self, count: usize, reason: Reason) -> Result<(), PlanError> {
+        let wanted = self.suggestions.len() + count;
+        let mut from = self.given + self.suggestions.len();
+        for _ in 0..SPREAD_TRIES {
+            for unit in design::initial(self.frame, self.seed, from, wanted - self.suggestions.len())? {
+                from += 1;
+                let bounds = Bounds::whole(self.frame);
+                let unit = match self.common() {
+                    Some(first) => bounds.fixed(&self.shared, &first).clamp(self.frame, &unit),
+                    None => unit,
+                };
+                if self.frame.holds(&unit) {
+                    self.push(Suggestion::unmodelled(self.frame.point(&unit), reason));
+                }
+            }
+            if self.suggestions.len() >= wanted {
+                return Ok(());
+            }
+        }
+        Err(PlanError::NoFeasiblePoint)
     }
 
     /// Adds points that fill the space: of a pool as far as it goes.
     pub(crate) fn fill(&mut self, count: usize, reason: Reason) -> Result<(), PlanError> {
         if self.pool.is_none() {
-            let from = self.given + self.suggestions.len();
-            for unit in design::initial(self.frame, self.seed, from, count)? {
-                self.push(Suggestion::unmodelled(self.frame.point(&unit), reason));
-            }
-            return Ok(());
+            return self.spread(count, reason);
         }
         for _ in 0..count {
             let taken: Vec<Vec<f64>> = self.rows.iter().map(|row| self.frame.unit(&row.point)).collect();
@@ -135,6 +198,10 @@ impl<'a> Call<'a> {
             Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(best),
             Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
             Some(_) | None => Bounds::whole(self.frame),
+        };
+        let bounds = match self.common() {
+            Some(first) => bounds.fixed(&self.shared, &first),
+            None => bounds,
         };
         search::search(self.frame, promise, &hints, &bounds, seed)
     }

@@ -174,6 +174,7 @@ fn levels(parameter: &Parameter) -> Vec<f64> {
     let even = |count: usize| (0..count).map(|index| index as f64 / (count.max(2) - 1) as f64).collect::<Vec<f64>>();
     match parameter {
         Parameter::Categorical { choices } => (0..*choices).map(|choice| choice as f64).collect(),
+        Parameter::Levels { values, .. } => even(values.len().min(LEVELS)),
         Parameter::Real { .. } | Parameter::Integer { .. } if parameter.is_fixed() => vec![0.0],
         Parameter::Real { .. } => even(LEVELS),
         Parameter::Integer { low, high, .. } => {

@@ -4,25 +4,44 @@
 //! it), a category by its index. A *feature* vector is what kernels see: the same, with each category expanded to a
 //! one-hot code over sqrt 2, so that two different choices lie at distance 1.
 
+use crate::mixture;
 use crate::problem::{Parameter, Point, Space};
 
 /// A space seen in unit coordinates.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) space: &'a Space,
-    /// For each feature, the parameter it belongs to: one lengthscale a parameter.
+    /// For each feature, its lengthscale: one a parameter, and after those one for each parameter's descriptors.
     pub(crate) groups: Vec<usize>,
+    /// For each feature, the parameter it belongs to.
+    owners: Vec<usize>,
+    /// The descriptors of each parameter's choices as features; empty for parameters without.
+    descriptors: Vec<Vec<Vec<f64>>>,
 }
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(space: &'a Space) -> Self {
         let width = |parameter: &Parameter| match parameter {
-            Parameter::Real { .. } | Parameter::Integer { .. } => 1,
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => 1,
             Parameter::Categorical { choices } => *choices,
         };
-        let groups = space.parameters.iter().enumerate();
-        let groups = groups.flat_map(|(index, parameter)| vec![index; width(parameter)]).collect();
-        Self { space, groups }
+        let (mut groups, mut owners) = (Vec::new(), Vec::new());
+        let mut descriptors = vec![Vec::new(); space.parameters.len()];
+        let mut next = space.parameters.len();
+        for (index, (parameter, described)) in space.parameters.iter().zip(&mut descriptors).enumerate() {
+            groups.extend(vec![index; width(parameter)]);
+            owners.extend(vec![index; width(parameter)]);
+            if let Some(table) = space.descriptors.get(&index) {
+                *described = described_by(table);
+            }
+            let columns = described.first().map_or(0, Vec::len);
+            if columns > 0 {
+                groups.extend(vec![next; columns]);
+                owners.extend(vec![index; columns]);
+                next += 1;
+            }
+        }
+        Self { space, groups, owners, descriptors }
     }
 
     /// How many parameters there are.
@@ -38,8 +57,8 @@ impl<'a> Frame<'a> {
 
     /// Which features are numbers, and not parts of a category.
     pub(crate) fn numeric(&self) -> Vec<bool> {
-        let number = |group: &usize| !matches!(self.space.parameters.get(*group), Some(Parameter::Categorical { .. }));
-        self.groups.iter().map(number).collect()
+        let number = |owner: &usize| !matches!(self.space.parameters.get(*owner), Some(Parameter::Categorical { .. }));
+        self.owners.iter().map(number).collect()
     }
 
     /// The unit coordinates of a point; outside `[0, 1]` where a real lies outside its range.
@@ -49,7 +68,12 @@ impl<'a> Frame<'a> {
 
     /// The point at unit coordinates: inside every range, and on every lattice (the nearest value).
     pub(crate) fn point(&self, unit: &[f64]) -> Point {
-        Point(self.space.parameters.iter().zip(unit).map(|(parameter, u)| from_unit(parameter, *u)).collect())
+        let mut point: Vec<f64> =
+            self.space.parameters.iter().zip(unit).map(|(parameter, u)| from_unit(parameter, *u)).collect();
+        for mixture in &self.space.mixtures {
+            mixture.project(&self.space.parameters, &mut point);
+        }
+        Point(point)
     }
 
     /// The unit coordinates of the nearest point on every lattice and in every range.
@@ -62,9 +86,32 @@ impl<'a> Frame<'a> {
                     u.clamp(0.0, 1.0)
                 }
             }
-            Parameter::Integer { .. } | Parameter::Categorical { .. } => to_unit(parameter, from_unit(parameter, *u)),
+            Parameter::Integer { .. } | Parameter::Levels { .. } | Parameter::Categorical { .. } => {
+                to_unit(parameter, from_unit(parameter, *u))
+            }
         };
-        self.space.parameters.iter().zip(unit).map(snap).collect()
+        let snapped: Vec<f64> = self.space.parameters.iter().zip(unit).map(snap).collect();
+        if self.space.mixtures.is_empty() {
+            return snapped;
+        }
+        // Only what is mixed is moved: the others stay as they are to the last bit.
+        let mixed = self.unit(&self.point(&snapped));
+        let moves = |index: &usize| self.space.mixtures.iter().any(|mixture| mixture.parameters.contains(index));
+        let pairs = snapped.iter().zip(mixed).enumerate();
+        pairs.map(|(index, (own, mixed))| if moves(&index) { mixed.clamp(0.0, 1.0) } else { *own }).collect()
+    }
+
+    /// The gradient of what is evaluated at snapped points, from the gradient there.
+    pub(crate) fn along_mixtures(&self, unit: &[f64], mut gradient: Vec<f64>) -> Vec<f64> {
+        if self.space.mixtures.is_empty() {
+            return gradient;
+        }
+        let point = self.point(unit);
+        let widths: Vec<f64> = self.space.parameters.iter().map(width).collect();
+        for mixture in &self.space.mixtures {
+            mixture.tangent(&self.space.parameters, &point.0, &widths, &mut gradient);
+        }
+        gradient
     }
 
     /// A unit point from uniform numbers, one a parameter; each lattice value gets an equal share of the interval.
@@ -77,20 +124,36 @@ impl<'a> Frame<'a> {
                 to_unit(parameter, *low as f64 + (u * count).floor().min(count - 1.0))
             }
             Parameter::Integer { log: true, .. } => *u,
+            Parameter::Levels { values, .. } => {
+                let place = (0..values.len()).find(|place| *u < (place + 1) as f64 / values.len() as f64);
+                let value = place.and_then(|place| values.get(place)).or(values.last());
+                value.map_or(0.0, |value| to_unit(parameter, *value))
+            }
         };
-        let unit: Vec<f64> = self.space.parameters.iter().zip(uniform).map(spread).collect();
+        let mut unit: Vec<f64> = self.space.parameters.iter().zip(uniform).map(spread).collect();
+        for mixture in &self.space.mixtures {
+            let drawn: Vec<f64> =
+                mixture.parameters.iter().map(|index| uniform.get(*index).copied().unwrap_or(0.5)).collect();
+            for (index, share) in mixture.parameters.iter().zip(mixture::shares(&drawn)) {
+                if let (Some(entry), Some(parameter)) = (unit.get_mut(*index), self.space.parameters.get(*index)) {
+                    *entry = to_unit(parameter, share * mixture.total);
+                }
+            }
+        }
         self.snap(&unit)
     }
 
     /// The features of a unit point.
     pub(crate) fn features(&self, unit: &[f64]) -> Vec<f64> {
         let mut features = Vec::with_capacity(self.groups.len());
-        for (parameter, u) in self.space.parameters.iter().zip(unit) {
+        for ((parameter, u), described) in self.space.parameters.iter().zip(unit).zip(&self.descriptors) {
             match parameter {
-                Parameter::Real { .. } | Parameter::Integer { .. } => features.push(*u),
+                Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => features.push(*u),
                 Parameter::Categorical { choices } => {
                     let hot = |choice: usize| if (choice as f64 - u).abs() < 0.5 { ONE_HOT } else { 0.0 };
                     features.extend((0..*choices).map(hot));
+                    let row = described.iter().enumerate().find(|(choice, _)| (*choice as f64 - u).abs() < 0.5);
+                    features.extend(row.into_iter().flat_map(|(_, row)| row));
                 }
             }
         }
@@ -101,8 +164,8 @@ impl<'a> Frame<'a> {
     pub(crate) fn gradient(&self, slope: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; self.dimension()];
         let continuous = self.continuous();
-        for (group, slope) in self.groups.iter().zip(slope) {
-            if let (Some(entry), Some(true)) = (gradient.get_mut(*group), continuous.get(*group)) {
+        for (owner, slope) in self.owners.iter().zip(slope) {
+            if let (Some(entry), Some(true)) = (gradient.get_mut(*owner), continuous.get(*owner)) {
                 *entry += slope;
             }
         }
@@ -122,7 +185,7 @@ impl<'a> Frame<'a> {
     /// The squared distance of two unit points, each differing category counting 1.
     pub(crate) fn distance2(&self, a: &[f64], b: &[f64]) -> f64 {
         let each = |((parameter, a), b): ((&Parameter, &f64), &f64)| match parameter {
-            Parameter::Real { .. } | Parameter::Integer { .. } => (a - b) * (a - b),
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => (a - b) * (a - b),
             Parameter::Categorical { .. } => {
                 if (a - b).abs() < 0.5 {
                     0.0
@@ -150,8 +213,52 @@ fn to_unit(parameter: &Parameter, value: f64) -> f64 {
     match parameter {
         Parameter::Real { low, high, log } => scaled(*low, *high, *log),
         Parameter::Integer { low, high, log } => scaled(*low as f64, *high as f64, *log),
+        Parameter::Levels { values, log } => match (values.first(), values.last()) {
+            (Some(low), Some(high)) => scaled(*low, *high, *log),
+            _ => 0.0,
+        },
         Parameter::Categorical { .. } => value,
     }
+}
+
+/// By how much a value moves with its coordinate; 0 where it doesn't, or not evenly.
+fn width(parameter: &Parameter) -> f64 {
+    match parameter {
+        Parameter::Real { low, high, log: false } => high - low,
+        Parameter::Real { .. }
+        | Parameter::Integer { .. }
+        | Parameter::Levels { .. }
+        | Parameter::Categorical { .. } => 0.0,
+    }
+}
+
+/// Descriptors that are as wide as one category: each column standardised, those that follow another one left out, and
+/// all of them together with a mean square distance between choices of 1.
+fn described_by(table: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    /// Columns that are correlated by more than this say the same.
+    const SAME: f64 = 0.7;
+    let count = table.len() as f64;
+    let mut kept: Vec<Vec<f64>> = Vec::new();
+    for index in 0..table.first().map_or(0, Vec::len) {
+        let column: Vec<f64> = table.iter().map(|row| row.get(index).copied().unwrap_or(0.0)).collect();
+        let most = column.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        // Scaled first, so that squares of huge values stay finite.
+        let scaled: Vec<f64> = column.iter().map(|value| if most > 0.0 { value / most } else { 0.0 }).collect();
+        let mean = scaled.iter().sum::<f64>() / count;
+        let sd = (scaled.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        if sd <= 1e-12 {
+            continue;
+        }
+        let standard: Vec<f64> = scaled.iter().map(|value| (value - mean) / sd).collect();
+        let correlation = |other: &Vec<f64>| other.iter().zip(&standard).map(|(a, b)| a * b).sum::<f64>() / count;
+        if kept.iter().all(|other| correlation(other).abs() <= SAME) {
+            kept.push(standard);
+        }
+    }
+    // Standardised columns lie sqrt 2 apart, each, on the mean.
+    let scale = (2.0 * kept.len().max(1) as f64).sqrt();
+    let row = |choice: usize| kept.iter().map(|column| column.get(choice).copied().unwrap_or(0.0) / scale).collect();
+    (0..table.len()).map(row).collect()
 }
 
 fn from_unit(parameter: &Parameter, u: f64) -> f64 {
@@ -169,6 +276,11 @@ fn from_unit(parameter: &Parameter, u: f64) -> f64 {
     match parameter {
         Parameter::Real { low, high, log } => scaled(*low, *high, *log),
         Parameter::Integer { low, high, log } => scaled(*low as f64, *high as f64, *log).round(),
+        Parameter::Levels { values, .. } => {
+            let distance = |value: &f64| (to_unit(parameter, *value) - u).abs();
+            let nearest = values.iter().reduce(|best, next| if distance(next) < distance(best) { next } else { best });
+            nearest.copied().unwrap_or(0.0)
+        }
         Parameter::Categorical { choices } => u.round().clamp(0.0, *choices as f64 - 1.0),
     }
 }

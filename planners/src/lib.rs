@@ -8,6 +8,7 @@ mod explain;
 mod frame;
 mod front;
 mod memo;
+mod mixture;
 mod model;
 mod normal;
 mod optimise;
@@ -25,10 +26,11 @@ mod surrogate;
 pub use bayesian::Bayesian;
 pub use explain::{Dependence, Explanation, LeftOut, OutcomeExplanation, Sensitivity};
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
+pub use mixture::Mixture;
 pub use part::{Part, Without};
 pub use planner::{
     Because, Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
 };
-pub use problem::{INITIAL_MAX, INITIAL_MIN, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
+pub use problem::{INITIAL_MAX, INITIAL_MIN, Linear, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space};
 pub use random::Random;
 pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};

@@ -40,7 +40,7 @@ pub struct SurrogateMemo {
     /// Which bend of the outcome it chose: 0 for none, else its place among those that are tried.
     #[serde(default)]
     pub bend: usize,
-    /// How many observations there were when that bend was chosen for the first time in a row.
+    /// How many observations there were when a bend of that form was chosen for the first time in a row.
     #[serde(default)]
     pub since: usize,
 }

@@ -172,6 +172,14 @@ pub enum PlanError {
         /// What is wrong.
         why: &'static str,
     },
+    /// A mixture makes no sense.
+    #[error("mixture {mixture}: {why}")]
+    Mixture {
+        /// Its index.
+        mixture: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// A point of the pool doesn't fit the parameters.
     #[error("point {entry} of the pool doesn't fit the parameters")]
     Pool {

@@ -1,10 +1,12 @@
 //! What is to be planned: the space, the known regions, and what has been seen so far.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mixture::Mixture;
 use crate::planner::PlanError;
 
 /// Initial designs have at least this many points: fewer tell a surrogate nothing about its lengthscales.
@@ -26,6 +28,9 @@ pub struct Problem {
     pub initial: Option<usize>,
     /// The hypervolume's reference point, one value an objective; empty lets the planner infer it from the rows.
     pub reference: Vec<f64>,
+    /// The parameters, by their places, that all points of one call have in common: the temperature of a plate, say. Rows
+    /// that are pending don't count.
+    pub shared: Vec<usize>,
 }
 
 /// The search space: a box of parameters, cut by known regions, or a finite pool of points.
@@ -37,6 +42,11 @@ pub struct Space {
     pub regions: Vec<Arc<dyn Region>>,
     /// If given, only these points may be proposed, and each once.
     pub pool: Option<Vec<Point>>,
+    /// Parameters that share a total.
+    pub mixtures: Vec<Mixture>,
+    /// What is known of a category's choices, by the parameter's place: one row of numbers a choice, such as properties of
+    /// a solvent. Choices with like numbers are then taken to act alike, as far as the outcomes bear it out.
+    pub descriptors: BTreeMap<usize, Vec<Vec<f64>>>,
 }
 
 /// One parameter and the values it may take.
@@ -60,6 +70,13 @@ pub enum Parameter {
         /// Whether the parameter acts by its logarithm.
         log: bool,
     },
+    /// One of a list of numbers, which acts by its size; `log` as for a real one.
+    Levels {
+        /// The numbers, ascending.
+        values: Vec<f64>,
+        /// Whether the parameter acts by its logarithm.
+        log: bool,
+    },
     /// One of `choices` unordered alternatives; its coordinate is the alternative's index.
     Categorical {
         /// How many alternatives there are.
@@ -73,6 +90,21 @@ pub enum Parameter {
 pub trait Region: Send + Sync + fmt::Debug {
     /// Returns a number that is `<= 0` where the constraint holds; NaN counts as violated.
     fn margin(&self, point: &Point) -> f64;
+}
+
+/// A weighted sum of the parameters that is bounded: `weights . x <= most`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linear {
+    /// One weight a parameter, 0 for those that don't matter (and for categories).
+    pub weights: Vec<f64>,
+    /// What the sum may be at most.
+    pub most: f64,
+}
+
+impl Region for Linear {
+    fn margin(&self, point: &Point) -> f64 {
+        self.weights.iter().zip(&point.0).map(|(weight, value)| weight * value).sum::<f64>() - self.most
+    }
 }
 
 /// A point of the space, in the parameters' own scales (a category by its index).
@@ -136,6 +168,7 @@ impl Parameter {
         match self {
             Self::Real { low, high, .. } => low >= high,
             Self::Integer { low, high, .. } => low >= high,
+            Self::Levels { values, .. } => values.len() <= 1,
             Self::Categorical { choices } => *choices <= 1,
         }
     }
@@ -155,8 +188,17 @@ impl Parameter {
             Self::Integer { low, log: true, .. } if *low <= 0 => {
                 wrong("a logarithmic scale needs a positive lower bound")
             }
+            Self::Levels { values, .. } if values.is_empty() || values.iter().any(|value| !value.is_finite()) => {
+                wrong("it needs at least one level, and all of them finite")
+            }
+            Self::Levels { values, .. } if values.windows(2).any(|pair| pair.first() >= pair.last()) => {
+                wrong("its levels must ascend")
+            }
+            Self::Levels { values, log: true } if values.iter().any(|value| *value <= 0.0) => {
+                wrong("a logarithmic scale needs positive levels")
+            }
             Self::Categorical { choices: 0 } => wrong("it needs at least one choice"),
-            Self::Real { .. } | Self::Integer { .. } | Self::Categorical { .. } => Ok(()),
+            Self::Real { .. } | Self::Integer { .. } | Self::Levels { .. } | Self::Categorical { .. } => Ok(()),
         }
     }
 
@@ -167,6 +209,7 @@ impl Parameter {
             Self::Integer { low, high, .. } => {
                 value.is_finite() && value.fract().abs() == 0.0 && value >= *low as f64 && value <= *high as f64
             }
+            Self::Levels { values, .. } => values.contains(&value),
             Self::Categorical { choices } => value >= 0.0 && value < *choices as f64 && value.fract().abs() == 0.0,
         }
     }
@@ -195,9 +238,14 @@ impl Space {
     pub fn contains(&self, point: &Point) -> bool {
         let inside = |(parameter, value): (&Parameter, &f64)| match parameter {
             Parameter::Real { low, high, .. } => value >= low && value <= high,
-            Parameter::Integer { .. } | Parameter::Categorical { .. } => parameter.admits(*value),
+            Parameter::Integer { .. } | Parameter::Levels { .. } | Parameter::Categorical { .. } => {
+                parameter.admits(*value)
+            }
         };
-        point.0.len() == self.parameters.len() && self.parameters.iter().zip(&point.0).all(inside) && self.holds(point)
+        point.0.len() == self.parameters.len()
+            && self.parameters.iter().zip(&point.0).all(inside)
+            && self.mixtures.iter().all(|mixture| mixture.contains(&point.0))
+            && self.holds(point)
     }
 
     /// Whether a point can be modelled: one coordinate a parameter, whole numbers and categories among their values. Reals
@@ -209,6 +257,19 @@ impl Space {
     }
 }
 
+fn check_descriptors(parameter: Option<&Parameter>, index: usize, table: &[Vec<f64>]) -> Result<(), PlanError> {
+    let wrong = |why| Err(PlanError::Parameter { parameter: index, why });
+    let Some(Parameter::Categorical { choices }) = parameter else { return wrong("only a category has descriptors") };
+    let width = table.first().map_or(0, Vec::len);
+    if table.len() != *choices || width == 0 || table.iter().any(|row| row.len() != width) {
+        return wrong("its descriptors need one row a choice, all of the same length");
+    }
+    if table.iter().flatten().any(|value| !value.is_finite()) {
+        return wrong("its descriptors must be finite");
+    }
+    Ok(())
+}
+
 impl Problem {
     /// Twice the number of parameters that can vary, between [`INITIAL_MIN`] and [`INITIAL_MAX`].
     ///
@@ -216,6 +277,8 @@ impl Problem {
     /// hyperparameters are averaged over rather than trusted (the default of BoTorch and Ax, too).
     pub fn default_initial(&self) -> usize {
         let free = self.space.parameters.iter().filter(|parameter| !parameter.is_fixed()).count();
+        // A total leaves one direction less.
+        let free = free.saturating_sub(self.space.mixtures.len());
         (2 * free).clamp(INITIAL_MIN, INITIAL_MAX)
     }
 
@@ -240,6 +303,27 @@ impl Problem {
         }
         for (index, parameter) in self.space.parameters.iter().enumerate() {
             parameter.check(index)?;
+        }
+        for (index, mixture) in self.space.mixtures.iter().enumerate() {
+            mixture.check(index, &self.space.parameters)?;
+        }
+        let mut mixed: Vec<usize> = self.space.mixtures.iter().flat_map(|it| it.parameters.iter().copied()).collect();
+        mixed.sort_unstable();
+        if let Some(pair) = mixed.windows(2).find(|pair| pair.first() == pair.last()) {
+            let parameter = pair.first().copied().unwrap_or(0);
+            return Err(PlanError::Parameter { parameter, why: "it is in two mixtures" });
+        }
+        for (parameter, table) in &self.space.descriptors {
+            check_descriptors(self.space.parameters.get(*parameter), *parameter, table)?;
+        }
+        if let Some(shared) = self.shared.iter().find(|index| **index >= self.space.parameters.len()) {
+            return Err(PlanError::Parameter {
+                parameter: *shared,
+                why: "it is shared within a batch and isn't there",
+            });
+        }
+        if let Some(both) = self.shared.iter().find(|index| mixed.contains(index)) {
+            return Err(PlanError::Parameter { parameter: *both, why: "it is in a mixture and can't be shared" });
         }
         if let Some(pool) = &self.space.pool
             && let Some(entry) = pool.iter().position(|point| !self.space.admits(point))

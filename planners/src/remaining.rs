@@ -15,7 +15,7 @@ use crate::planner::PlanError;
 use crate::problem::{Problem, Row};
 use crate::rng::{self, Source, Stream};
 use crate::search::{self, Score};
-use crate::surrogate::{Member, Path, Paths, Sites};
+use crate::surrogate::{Member, Path, Paths, Sites, Transform};
 
 /// Sets of hyperparameters: what is hardly plausible counts here, as being wrong may be rare and no more.
 pub(crate) const SETS: usize = 32;
@@ -203,7 +203,9 @@ fn coverage(readings: Vec<Vec<(f64, f64, f64)>>) -> f64 {
 
 /// Whether the models have had their form for a while. Without a memo nothing is known of that.
 fn settled(memo: &Memo, fits: &[SurrogateMemo], rows: usize, initial: usize) -> bool {
-    let settled = |(then, now): (&SurrogateMemo, &SurrogateMemo)| then.bend == now.bend && rows >= then.since + SETTLED;
+    let settled = |(then, now): (&SurrogateMemo, &SurrogateMemo)| {
+        Transform::form(then.bend) == Transform::form(now.bend) && rows >= then.since + SETTLED
+    };
     rows >= initial + SETTLED && memo.surrogates.iter().zip(fits).all(settled)
 }
 
@@ -222,6 +224,8 @@ struct Looked<'a> {
     /// The tried points, the best by the model first.
     tried: Vec<Vec<f64>>,
     units: Vec<Vec<f64>>,
+    /// The least reading, standardised.
+    least: f64,
     /// Whether paths may be climbed from there: not where only these points may be.
     climbs: bool,
     seed: u64,
@@ -248,7 +252,8 @@ impl<'a> Looked<'a> {
         });
         let joint = joint.collect();
         let climbs = problem.space.pool.is_none();
-        Self { outlook, frame, joint, answer: answer.to_vec(), tried, units, climbs, seed }
+        let least = outlook.readings().first().into_iter().flatten().map(|it| it.0).fold(f64::INFINITY, f64::min);
+        Self { outlook, frame, joint, answer: answer.to_vec(), tried, units, least, climbs, seed }
     }
 
     /// What `count` paths leave to gain over the answer, in the objective's unit: those from number `from` on.
@@ -311,6 +316,8 @@ impl<'a> Looked<'a> {
             known
         };
         let most = climbed.max(known).max(here);
+        // A function that falls below everything read says nothing of how far: a bend turned back would make any size of it.
+        let here = here.max(self.least);
         (self.outlook.objective_value(most) - self.outlook.objective_value(here)).max(0.0)
     }
 }

@@ -13,6 +13,7 @@ fn square() -> Problem {
         constraints: 0,
         initial: None,
         reference: Vec::new(),
+        shared: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::design::Sobol;
 use crate::frame::Frame;
 use crate::optimise;
-use crate::problem::Parameter;
+use crate::problem::{Parameter, Point};
 use crate::rng::{self, Source, Stream};
 
 /// Candidates spread over the whole space.
@@ -57,7 +57,30 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// All of it.
     pub(crate) fn whole(frame: &Frame<'_>) -> Self {
-        Self { lower: vec![0.0; frame.dimension()], upper: vec![1.0; frame.dimension()] }
+        let last = |parameter: &Parameter| match parameter {
+            Parameter::Categorical { choices } => choices.saturating_sub(1) as f64,
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => 1.0,
+        };
+        Self { lower: vec![0.0; frame.dimension()], upper: frame.space.parameters.iter().map(last).collect() }
+    }
+
+    /// The same with these coordinates as they are at a point.
+    pub(crate) fn fixed(mut self, coordinates: &[usize], at: &[f64]) -> Self {
+        for side in [&mut self.lower, &mut self.upper] {
+            for index in coordinates {
+                if let (Some(entry), Some(value)) = (side.get_mut(*index), at.get(*index)) {
+                    *entry = *value;
+                }
+            }
+        }
+        self
+    }
+
+    fn contains(&self, unit: &[f64]) -> bool {
+        /// Rounding of a coordinate.
+        const ROUNDING: f64 = 1e-9;
+        let sides = self.lower.iter().zip(&self.upper);
+        unit.iter().zip(sides).all(|(u, (low, high))| *u >= low - ROUNDING && *u <= high + ROUNDING)
     }
 
     /// What lies near to a point; there are no categories then.
@@ -82,11 +105,16 @@ impl Bounds {
 
     /// A point of the cube, moved into its part as a smaller cube.
     fn squeeze(&self, frame: &Frame<'_>, unit: &[f64]) -> Vec<f64> {
-        let sides = self.lower.iter().zip(&self.upper);
-        frame.snap(&unit.iter().zip(sides).map(|(u, (low, high))| low + u * (high - low)).collect::<Vec<_>>())
+        let sides = self.lower.iter().zip(&self.upper).zip(&frame.space.parameters);
+        let squeeze = |(u, ((low, high), parameter)): (&f64, ((&f64, &f64), &Parameter))| match parameter {
+            Parameter::Categorical { .. } => u.clamp(*low, *high),
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => low + u * (high - low),
+        };
+        frame.snap(&unit.iter().zip(sides).map(squeeze).collect::<Vec<_>>())
     }
 
-    fn clamp(&self, frame: &Frame<'_>, unit: &[f64]) -> Vec<f64> {
+    /// The nearest point of this part.
+    pub(crate) fn clamp(&self, frame: &Frame<'_>, unit: &[f64]) -> Vec<f64> {
         let sides = self.lower.iter().zip(&self.upper);
         frame.snap(&unit.iter().zip(sides).map(|(u, (low, high))| u.clamp(*low, *high)).collect::<Vec<_>>())
     }
@@ -184,12 +212,15 @@ fn around(frame: &Frame<'_>, hint: &[f64], radius: f64, share: f64, source: &mut
     let each = |(parameter, u): (&Parameter, &f64)| {
         let (moves, step, draw) = (source.unit() < share, source.normal(), source.unit());
         match parameter {
-            Parameter::Real { .. } | Parameter::Integer { .. } if moves => u + radius * step,
+            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } if moves => u + radius * step,
             // Half of the nearby points keep their categories at the greatest radius, nearly all at the least.
             Parameter::Categorical { choices } if moves && source.unit() < 2.5 * radius => {
                 (draw * *choices as f64).floor()
             }
-            Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Categorical { .. } => *u,
+            Parameter::Real { .. }
+            | Parameter::Integer { .. }
+            | Parameter::Levels { .. }
+            | Parameter::Categorical { .. } => *u,
         }
     };
     frame.snap(&frame.space.parameters.iter().zip(hint).map(each).collect::<Vec<_>>())
@@ -234,10 +265,14 @@ fn climb(
 ) -> (Vec<f64>, f64) {
     let mut at = ascend(frame, score, start, bounds);
     for _ in 0..ROUNDS {
-        let Some(moved) = lattice_move(frame, score, &at) else { break };
+        let Some(moved) = lattice_move(frame, score, &at, bounds) else { break };
         at = ascend(frame, score, moved, bounds);
     }
-    if frame.space.regions.is_empty() && !score.has_borders() { at } else { along_the_border(frame, score, at, source) }
+    if frame.space.regions.is_empty() && !score.has_borders() {
+        at
+    } else {
+        along_the_border(frame, score, at, bounds, source)
+    }
 }
 
 /// Climbs by the real coordinates alone; a step out of the regions is a step too far.
@@ -248,25 +283,48 @@ fn ascend(frame: &Frame<'_>, score: &dyn Score, start: (Vec<f64>, f64), bounds: 
         continuous.iter().zip(&start.0).zip(free).map(each).collect::<Vec<f64>>()
     };
     let function = |unit: &[f64]| {
-        if frame.holds(unit) { score.value_and_gradient(unit) } else { (f64::NEG_INFINITY, vec![0.0; unit.len()]) }
+        if frame.space.mixtures.is_empty() {
+            return if frame.holds(unit) { score.value_and_gradient(unit) } else { outside(unit) };
+        }
+        let unit = frame.snap(unit);
+        if !frame.holds(&unit) {
+            return outside(&unit);
+        }
+        let (value, gradient) = score.value_and_gradient(&unit);
+        (value, frame.along_mixtures(&unit, gradient))
     };
     match optimise::maximise(&function, &start.0, &bound(&bounds.lower), &bound(&bounds.upper), STEPS) {
-        Some(better) if better.1 > start.1 => better,
+        Some((unit, value)) if value > start.1 && frame.space.mixtures.is_empty() => (unit, value),
+        Some((unit, value)) if value > start.1 => (frame.snap(&unit), value),
         Some(_) | None => start,
     }
 }
 
+fn outside(unit: &[f64]) -> (f64, Vec<f64>) {
+    (f64::NEG_INFINITY, vec![0.0; unit.len()])
+}
+
 /// The best single move on a lattice, if any improves: an integer by one, a category to another.
-fn lattice_move(frame: &Frame<'_>, score: &dyn Score, at: &(Vec<f64>, f64)) -> Option<(Vec<f64>, f64)> {
+fn lattice_move(
+    frame: &Frame<'_>,
+    score: &dyn Score,
+    at: &(Vec<f64>, f64),
+    bounds: &Bounds,
+) -> Option<(Vec<f64>, f64)> {
     let point = frame.point(&at.0);
     let mut moves = Vec::new();
     for (index, (parameter, value)) in frame.space.parameters.iter().zip(&point.0).enumerate() {
         let others: Vec<f64> = match parameter {
             Parameter::Real { .. } => Vec::new(),
             Parameter::Integer { .. } => vec![value - 1.0, value + 1.0],
+            Parameter::Levels { values, .. } => {
+                let below = values.iter().copied().filter(|level| level < value).fold(f64::NAN, f64::max);
+                let above = values.iter().copied().filter(|level| level > value).fold(f64::NAN, f64::min);
+                [below, above].into_iter().filter(|level| !level.is_nan()).collect()
+            }
             Parameter::Categorical { choices } => (0..*choices).map(|choice| choice as f64).collect(),
         };
-        for other in others.into_iter().filter(|other| (other - value).abs() > 0.5) {
+        for other in others.into_iter().filter(|other| (other - value).abs() > 0.0) {
             let mut moved = point.clone();
             if let Some(coordinate) = moved.0.get_mut(index) {
                 *coordinate = other;
@@ -279,11 +337,30 @@ fn lattice_move(frame: &Frame<'_>, score: &dyn Score, at: &(Vec<f64>, f64)) -> O
             }
         }
     }
-    let scored = moves.into_iter().map(|unit| {
+    moves.extend(swaps(frame, &point));
+    let scored = moves.into_iter().filter(|unit| bounds.contains(unit)).map(|unit| {
         let value = score.value(&unit);
         (unit, value)
     });
     scored.filter(|(_, value)| *value > at.1).reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
+
+/// Where only some parameters of a mixture may be present: each of those in turn gives its share to each that is absent.
+fn swaps(frame: &Frame<'_>, point: &Point) -> Vec<Vec<f64>> {
+    let value = |index: &usize| point.0.get(*index).copied().unwrap_or(0.0);
+    let mut swapped = Vec::new();
+    for mixture in frame.space.mixtures.iter().filter(|mixture| mixture.at_most.is_some()) {
+        let (present, absent): (Vec<usize>, Vec<usize>) = mixture.parameters.iter().partition(|it| value(it) > 0.0);
+        for (from, to) in present.iter().flat_map(|from| absent.iter().map(move |to| (*from, *to))) {
+            let mut moved = point.clone();
+            moved.0.swap(from, to);
+            let unit = frame.snap(&frame.unit(&moved));
+            if swapped.len() < MOVES && frame.holds(&unit) {
+                swapped.push(unit);
+            }
+        }
+    }
+    swapped
 }
 
 /// Improves a point by random steps of shrinking size, each pulled back to the regions' borders where it leaves them:
@@ -292,6 +369,7 @@ fn along_the_border(
     frame: &Frame<'_>,
     score: &dyn Score,
     mut at: (Vec<f64>, f64),
+    bounds: &Bounds,
     source: &mut Source,
 ) -> (Vec<f64>, f64) {
     let continuous = frame.continuous();
@@ -301,7 +379,7 @@ fn along_the_border(
                 let step = source.normal();
                 if *real { u + size * step } else { *u }
             };
-            let moved = frame.snap(&at.0.iter().zip(&continuous).map(each).collect::<Vec<_>>());
+            let moved = bounds.clamp(frame, &at.0.iter().zip(&continuous).map(each).collect::<Vec<_>>());
             let moved = if frame.holds(&moved) { Some(moved) } else { pull_back(frame, &at.0, &moved) };
             if let Some(moved) = moved {
                 let value = score.value(&moved);

@@ -4,10 +4,12 @@
 //! Objectives are *minimised* here and a constraint holds where it is at most 0. A fault is answered as
 //! `{"error": …}` and ends the conversation.
 
-use crate::{Measure, Memo, Outcome, Parameter, Planner, Point, Problem, Row, Space};
+use crate::{Linear, Measure, Memo, Mixture, Outcome, Parameter, Planner, Point, Problem, Region, Row, Space};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 /// The longest line that is read.
 pub const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
@@ -34,6 +36,28 @@ struct Declared {
     pool: Option<Vec<Map<String, Value>>>,
     #[serde(default)]
     initial: Option<usize>,
+    #[serde(default)]
+    mixtures: Vec<Mixed>,
+    #[serde(default)]
+    linear: Vec<Bounded>,
+    #[serde(default)]
+    shared: Vec<String>,
+}
+
+/// Parameters that sum to a total, at most so many of them present.
+#[derive(Deserialize)]
+struct Mixed {
+    params: Vec<String>,
+    total: f64,
+    #[serde(default)]
+    at_most: Option<usize>,
+}
+
+/// Parameters whose weighted sum is bounded.
+#[derive(Deserialize)]
+struct Bounded {
+    weights: BTreeMap<String, f64>,
+    most: f64,
 }
 
 fn one() -> usize {
@@ -52,6 +76,10 @@ struct Named {
     log: bool,
     #[serde(default)]
     choices: Vec<Value>,
+    #[serde(default)]
+    descriptors: Vec<Vec<f64>>,
+    #[serde(default)]
+    values: Vec<f64>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +87,7 @@ struct Named {
 enum Kind {
     Float,
     Int,
+    Levels,
     Cat,
 }
 
@@ -156,9 +185,33 @@ fn answer(planner: &dyn Planner, conversation: &mut Option<Conversation>, line: 
 
 fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
     let parameters = space.params.iter().map(parameter).collect::<Result<_, _>>()?;
+    let place = |name: &String| {
+        let place = space.params.iter().position(|named| named.name == *name);
+        place.ok_or_else(|| format!("there is no parameter '{name}'"))
+    };
+    let places = |names: &[String]| names.iter().map(place).collect::<Result<Vec<usize>, String>>();
+    let mixture =
+        |it: &Mixed| Ok::<_, String>(Mixture { parameters: places(&it.params)?, total: it.total, at_most: it.at_most });
+    let linear = |it: &Bounded| {
+        let mut weights = vec![0.0; space.params.len()];
+        for (name, weight) in &it.weights {
+            if let Some(entry) = weights.get_mut(place(name)?) {
+                *entry = *weight;
+            }
+        }
+        Ok::<Arc<dyn Region>, String>(Arc::new(Linear { weights, most: it.most }))
+    };
+    let described = space.params.iter().enumerate().filter(|(_, named)| !named.descriptors.is_empty());
     let mut conversation = Conversation {
         problem: Problem {
-            space: Space { parameters, regions: Vec::new(), pool: None },
+            space: Space {
+                parameters,
+                mixtures: space.mixtures.iter().map(mixture).collect::<Result<_, _>>()?,
+                regions: space.linear.iter().map(linear).collect::<Result<_, _>>()?,
+                descriptors: described.map(|(index, named)| (index, named.descriptors.clone())).collect(),
+                pool: None,
+            },
+            shared: places(&space.shared)?,
             objectives: space.n_obj,
             constraints: space.n_con,
             initial: space.initial,
@@ -182,6 +235,7 @@ fn parameter(named: &Named) -> Result<Parameter, String> {
     match named.kind {
         Kind::Float => Ok(Parameter::Real { low, high, log }),
         Kind::Int => Ok(Parameter::Integer { low: low.ceil() as i64, high: high.floor() as i64, log }),
+        Kind::Levels => Ok(Parameter::Levels { values: named.values.clone(), log }),
         Kind::Cat if named.choices.is_empty() => Err(format!("parameter '{}' has no choices", named.name)),
         Kind::Cat => Ok(Parameter::Categorical { choices: named.choices.len() }),
     }
@@ -227,7 +281,7 @@ impl Conversation {
         let coordinate = |named: &Named| {
             let value = params.get(&named.name).ok_or_else(|| format!("the point has no '{}'", named.name))?;
             let number = match named.kind {
-                Kind::Float | Kind::Int => value.as_f64(),
+                Kind::Float | Kind::Int | Kind::Levels => value.as_f64(),
                 Kind::Cat => named.choices.iter().position(|choice| choice == value).map(|place| place as f64),
             };
             number.ok_or_else(|| format!("'{}' can't be {value}", named.name))
@@ -238,7 +292,7 @@ impl Conversation {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the planner keeps to the domain")]
     fn params(&self, point: &Point) -> Params {
         let value = |named: &Named, coordinate: f64| match named.kind {
-            Kind::Float => json!(coordinate),
+            Kind::Float | Kind::Levels => json!(coordinate),
             Kind::Int => json!(coordinate as i64),
             Kind::Cat => named.choices.get(coordinate as usize).cloned().unwrap_or(Value::Null),
         };

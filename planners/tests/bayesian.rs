@@ -19,8 +19,8 @@ fn real(low: f64, high: f64) -> Parameter {
 }
 
 fn problem(parameters: Vec<Parameter>, constraints: usize) -> Problem {
-    let space = Space { parameters, regions: Vec::new(), pool: None };
-    Problem { space, objectives: 1, constraints, initial: None, reference: Vec::new() }
+    let space = Space { parameters, ..Space::default() };
+    Problem { space, objectives: 1, constraints, initial: None, reference: Vec::new(), shared: Vec::new() }
 }
 
 fn read(objective: f64, constraints: &[f64]) -> Outcome {
@@ -259,6 +259,8 @@ fn parameter() -> impl Strategy<Value = Parameter> {
         (-5i64..5, 0i64..30).prop_map(|(low, width)| Parameter::Integer { low, high: low + width, log: false }),
         Just(Parameter::Integer { low: 1, high: 1000, log: true }),
         (1usize..5).prop_map(|choices| Parameter::Categorical { choices }),
+        Just(Parameter::Levels { values: vec![-3.0, 0.5, 40.0], log: false }),
+        Just(Parameter::Levels { values: vec![0.001, 1.0, 2.0, 5000.0], log: true }),
     ]
 }
 
@@ -267,10 +269,11 @@ struct FirstBelowMiddle(Parameter);
 
 impl Region for FirstBelowMiddle {
     fn margin(&self, point: &Point) -> f64 {
-        match self.0 {
+        match &self.0 {
+            Parameter::Levels { values, .. } => point.0[0] - values[values.len() / 2],
             Parameter::Real { low, high, .. } => point.0[0] - (low / 2.0 + high / 2.0),
-            Parameter::Integer { low, high, .. } => point.0[0] - (low as f64 + high as f64) / 2.0,
-            Parameter::Categorical { choices } => point.0[0] - choices as f64 / 2.0,
+            Parameter::Integer { low, high, .. } => point.0[0] - (*low as f64 + *high as f64) / 2.0,
+            Parameter::Categorical { choices } => point.0[0] - *choices as f64 / 2.0,
         }
     }
 }

@@ -143,6 +143,7 @@ fn middle(domain: &Domain) -> Level {
         Domain::Real { low, high, log: false } => Level::Real(f64::midpoint(*low, *high)),
         Domain::Real { low, high, log: true } => Level::Real((low * high).sqrt().clamp(*low, *high)),
         Domain::Integer { low, high, .. } => Level::Integer(low + (high - low) / 2),
+        Domain::Levels { values, .. } => Level::Real(values.get(values.len() / 2).copied().unwrap_or_default()),
         Domain::Categorical { choices } => Level::Choice(choices.get(choices.len() / 2).cloned().unwrap_or_default()),
     }
 }
@@ -151,6 +152,9 @@ fn end(domain: &Domain, high_end: bool) -> Level {
     match domain {
         Domain::Real { low, high, .. } => Level::Real(if high_end { *high } else { *low }),
         Domain::Integer { low, high, .. } => Level::Integer(if high_end { *high } else { *low }),
+        Domain::Levels { values, .. } => {
+            Level::Real(if high_end { values.last() } else { values.first() }.copied().unwrap_or_default())
+        }
         Domain::Categorical { choices } => {
             let choice = if high_end { choices.last() } else { choices.first() };
             Level::Choice(choice.cloned().unwrap_or_default())

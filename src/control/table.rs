@@ -145,6 +145,7 @@ fn number(cell: &str, column: &str, line: u32) -> Result<f64, Status> {
 fn level(domain: &Domain, cell: &str) -> Option<Level> {
     match domain {
         Domain::Real { .. } => cell.parse().ok().filter(|value: &f64| value.is_finite()).map(Level::Real),
+        Domain::Levels { .. } => cell.parse().ok().filter(|value: &f64| value.is_finite()).map(Level::Real),
         Domain::Integer { .. } => cell.parse().ok().map(Level::Integer),
         Domain::Categorical { choices } => {
             choices.iter().find(|choice| *choice == cell).map(|choice| Level::Choice(choice.clone()))

@@ -205,6 +205,13 @@ pub enum Event {
         /// They, at most [`PAST_ROWS_PER_EVENT`] at once.
         rows: Vec<PastRow>,
     },
+    /// Points of the pool: only these may be proposed.
+    PoolAdded {
+        /// The campaign.
+        campaign: CampaignName,
+        /// They, at most [`PAST_ROWS_PER_EVENT`] at once.
+        settings: Vec<Setting>,
+    },
     /// No new experiment is started; those that run finish.
     CampaignPaused {
         /// The campaign.
@@ -363,7 +370,7 @@ pub enum Event {
     },
 }
 
-/// The most rows of past data in one event.
+/// The most rows of past data, or points of a pool, in one event.
 pub const PAST_ROWS_PER_EVENT: usize = 100;
 
 /// What a plan is for.
@@ -495,6 +502,7 @@ impl Event {
             Self::CampaignCreated { spec, .. } => Some(&spec.name),
             Self::OperationDispatched(dispatch) => Some(&dispatch.campaign),
             Self::PastAdded { campaign, .. }
+            | Self::PoolAdded { campaign, .. }
             | Self::CampaignPaused { campaign, .. }
             | Self::CampaignResumed { campaign, .. }
             | Self::CampaignStopping { campaign, .. }

@@ -117,6 +117,9 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         Event::PastAdded { campaign, rows } => {
             with_campaign(workcell, campaign, |it| it.past.extend(rows.iter().cloned()));
         }
+        Event::PoolAdded { campaign, settings } => {
+            with_campaign(workcell, campaign, |it| it.pool.extend(settings.iter().cloned()));
+        }
         Event::CampaignPaused { campaign, by, reason } => {
             let phase = Phase::Paused { by: by.clone(), reason: reason.clone() };
             set_phase(workcell, campaign, at, phase);
@@ -291,6 +294,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         phase: Phase::Running,
         phase_since: at,
         past: Vec::new(),
+        pool: Vec::new(),
         experiments: Vec::new(),
         waiting: BTreeSet::new(),
         live: BTreeSet::new(),

@@ -141,6 +141,8 @@ pub struct Campaign {
     pub phase_since: Time,
     /// Observations made before it.
     pub past: Vec<PastRow>,
+    /// The only points that may be proposed; none: any.
+    pub pool: Vec<Setting>,
     /// Number n stands at place n - 1.
     pub experiments: Vec<Experiment>,
     /// Those that are added and not started.

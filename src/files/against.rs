@@ -195,6 +195,9 @@ impl<'a> Checking<'a> {
             Domain::Real { low, high, .. } => (*low, *high),
             #[expect(clippy::cast_precision_loss, reason = "within 2^53: checked where it was read")]
             Domain::Integer { low, high, .. } => (*low as f64, *high as f64),
+            Domain::Levels { values, .. } => {
+                (values.first().copied().unwrap_or_default(), values.last().copied().unwrap_or_default())
+            }
             Domain::Categorical { choices } => {
                 if let ValueDomain::Choice(known) = domain
                     && let Some(unknown) = choices.iter().find(|it| !known.contains(it))

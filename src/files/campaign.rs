@@ -2,11 +2,12 @@
 
 use super::expression::{Names, expression};
 use super::feasible::warn_if_nothing_is_left;
-use super::parameter::{level, parameters};
+use super::parameter::{Parameters, level, parameters};
 use super::past::past;
 use super::protocol::steps;
 use super::reader::{Placed, Table, parse, read, shortened};
 use super::report::Report;
+use super::space::{mixtures, pool};
 use crate::closest::did_you_mean;
 use crate::units;
 use eutectic_core::CampaignName;
@@ -83,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "name",
     "description",
     "seed",
@@ -94,6 +95,8 @@ const KEYS: [&str; 12] = [
     "step",
     "experiment",
     "data",
+    "mixture",
+    "pool",
     "budget",
     "stop",
 ];
@@ -110,7 +113,7 @@ fn campaign(
     root.text("description", report);
     let name = root.name("name = \"suzuki-yield\"", true, &mut BTreeSet::new(), report);
     let seed = root.whole("seed", 0..i64::MAX, report).and_then(|it| u64::try_from(it.value).ok());
-    let parameters = parameters(root, report);
+    let Parameters { parameters, descriptors, shared } = parameters(root, folder, digest, report);
     let step_tables = root.tables("step", "a step", report);
     let by_hand = step_tables.is_empty();
     let mut names = Names {
@@ -126,6 +129,8 @@ fn campaign(
     let first = root.tables("constraint", "a constraint", &mut Report::default()).first().map(|it| it.span.clone());
     warn_if_nothing_is_left(&parameters, &parameter_constraints, first, report);
     let experiments = own_points(root, &parameters, &parameter_constraints, report);
+    let mixtures = mixtures(root, &parameters, report);
+    let pool = pool(root, folder, &parameters, digest, report);
     let past = past(root, folder, &parameters, &outcomes, digest, report);
     let budget = budget(root, report);
     let stop = stop(root, report);
@@ -140,6 +145,10 @@ fn campaign(
         steps,
         experiments,
         past,
+        mixtures,
+        descriptors,
+        pool,
+        shared,
         budget: budget?,
         stop,
         planner,

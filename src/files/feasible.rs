@@ -53,6 +53,10 @@ fn level(domain: &Domain, share: f64) -> Level {
         Domain::Integer { low, high, .. } => {
             Level::Integer((*low as f64 + share * ((*high - *low) as f64 + 1.0)).floor() as i64)
         }
+        Domain::Levels { values, .. } => {
+            let place = (share * values.len() as f64) as usize;
+            Level::Real(values.get(place).copied().unwrap_or_default())
+        }
         Domain::Categorical { choices } => {
             let place = (share * choices.len() as f64) as usize;
             Level::Choice(choices.get(place).cloned().unwrap_or_default())

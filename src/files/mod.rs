@@ -11,6 +11,7 @@ mod past;
 mod protocol;
 mod reader;
 mod report;
+mod space;
 mod unattended;
 mod write;
 
@@ -26,5 +27,6 @@ pub use past::MAX_PAST_ROWS;
 pub use protocol::MAX_STEPS;
 pub use reader::{MAX_FILE_BYTES, MAX_NAME_LENGTH};
 pub use report::{Diagnostic, MAX_SHOWN, Report, Severity};
+pub use space::{MAX_DESCRIPTORS, MAX_POOL};
 pub use unattended::{MAX_RECOVERY_STEPS, PagingSpec, SafeStateSpec};
 pub use write::{NewCampaign, write};

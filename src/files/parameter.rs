@@ -3,9 +3,12 @@
 use super::campaign::unit;
 use super::reader::{Placed, Table, number, shortened, wrong};
 use super::report::Report;
+use super::space;
 use crate::closest::did_you_mean;
 use eutectic_core::model::{Datum, Domain, Level, Parameter, Unit};
-use std::collections::BTreeSet;
+use sha2::Sha256;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -16,7 +19,17 @@ pub const MAX_CHOICES: usize = 200;
 /// Whole numbers stay where a floating-point number holds them exactly.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-pub(super) fn parameters(root: &Table<'_>, report: &mut Report) -> Vec<Parameter> {
+/// The parameters, and what else their tables say.
+#[derive(Default)]
+pub(super) struct Parameters {
+    pub(super) parameters: Vec<Parameter>,
+    /// What is known of a parameter's choices, by its name.
+    pub(super) descriptors: BTreeMap<String, Vec<Vec<f64>>>,
+    /// Those that all points of one plan have in common.
+    pub(super) shared: Vec<String>,
+}
+
+pub(super) fn parameters(root: &Table<'_>, folder: &Path, digest: &mut Sha256, report: &mut Report) -> Parameters {
     let tables = root.tables("parameter", "a parameter", report);
     if tables.is_empty() {
         report.error(None, "nothing is varied", "add [[parameter]] with a name and a range, or choices");
@@ -25,21 +38,41 @@ pub(super) fn parameters(root: &Table<'_>, report: &mut Report) -> Vec<Parameter
         report.error(None, format!("{} parameters; the limit is {MAX_PARAMETERS}", tables.len()), "");
     }
     let mut taken = BTreeSet::new();
-    let mut parameters = Vec::new();
+    let mut found = Parameters::default();
     for table in tables.iter().take(MAX_PARAMETERS) {
-        table.only(&["name", "range", "choices", "integer", "scale", "unit"], report);
+        table
+            .only(&["name", "range", "values", "choices", "descriptors", "integer", "scale", "unit", "shared"], report);
         let name = table.name("name = \"temperature\"", false, &mut taken, report);
         let domain = domain(table, report);
         let unit = unit(table, report);
-        if let (Some(name), Some(domain)) = (name, domain) {
-            parameters.push(Parameter { name, domain, unit: unit.unwrap_or_else(Unit::one) });
+        let shared = table.flag("shared", report).unwrap_or(false);
+        let (Some(name), Some(domain)) = (name, domain) else { continue };
+        if let Some(file) = table.text("descriptors", report) {
+            match &domain {
+                Domain::Categorical { choices } => {
+                    let table = space::descriptors(&file, folder, choices, digest, report);
+                    found.descriptors.extend(table.map(|table| (name.clone(), table)));
+                }
+                Domain::Real { .. } | Domain::Integer { .. } | Domain::Levels { .. } => {
+                    report.error(Some(file.span), "only choices have descriptors", "numbers describe themselves");
+                }
+            }
         }
+        found.shared.extend(shared.then(|| name.clone()));
+        found.parameters.push(Parameter { name, domain, unit: unit.unwrap_or_else(Unit::one) });
     }
-    parameters
+    found
 }
 
 fn domain(table: &Table<'_>, report: &mut Report) -> Option<Domain> {
-    match (table.has("range"), table.has("choices")) {
+    if table.has("values") && !table.has("range") && !table.has("choices") {
+        return levels(table, report);
+    }
+    match (table.has("range") || table.has("values"), table.has("choices")) {
+        (true, false) if table.has("values") => {
+            report.error(Some(table.span.clone()), "a parameter has a range or values, not both", "");
+            None
+        }
         (true, false) => range(table, report),
         (false, true) => {
             for key in ["integer", "scale", "unit"].into_iter().filter(|key| table.has(key)) {
@@ -102,6 +135,31 @@ fn range(table: &Table<'_>, report: &mut Report) -> Option<Domain> {
     Some(Domain::Integer { low, high, log })
 }
 
+/// Numbers of a list.
+fn levels(table: &Table<'_>, report: &mut Report) -> Option<Domain> {
+    let log = scale(table, report);
+    let given = table.array("values", report)?;
+    let mut values = Vec::new();
+    for value in &given.value {
+        values.push(number(value, "values", report)?.value);
+    }
+    values.sort_by(f64::total_cmp);
+    if values.len() < 2 || values.len() > MAX_CHOICES || values.windows(2).any(|pair| pair.first() == pair.last()) {
+        let message = format!("a parameter has 2 to {MAX_CHOICES} different values");
+        report.error(
+            Some(given.span),
+            message,
+            "values = [1, 2, 5, 10]; with one it is a constant: write it into the step",
+        );
+        return None;
+    }
+    if log && values.first().is_some_and(|value| *value <= 0.0) {
+        report.error(Some(given.span), "a log scale has no room for 0 and below", "leave scale out");
+        return None;
+    }
+    Some(Domain::Levels { values, log })
+}
+
 fn whole(end: &Placed<f64>, report: &mut Report) -> Option<i64> {
     if end.value.fract() != 0.0 || end.value.abs() > MAX_WHOLE {
         report.error(Some(end.span.clone()), "the ends of an integer range are whole numbers", "range = [1, 8]");
@@ -162,7 +220,7 @@ pub(super) fn level(value: &Spanned<DeValue<'_>>, parameter: &Parameter, report:
             };
             Level::Choice(choice.to_owned())
         }
-        Domain::Real { .. } => Level::Real(number(value, &parameter.name, report)?.value),
+        Domain::Real { .. } | Domain::Levels { .. } => Level::Real(number(value, &parameter.name, report)?.value),
         Domain::Integer { .. } => Level::Integer(whole(&number(value, &parameter.name, report)?, report)?),
     };
     if within(&parameter.domain, &level) {
@@ -178,9 +236,10 @@ pub(super) fn within(domain: &Domain, level: &Level) -> bool {
     match (domain, level) {
         (Domain::Real { low, high, .. }, Level::Real(value)) => (*low..=*high).contains(value),
         (Domain::Integer { low, high, .. }, Level::Integer(value)) => (*low..=*high).contains(value),
+        (Domain::Levels { values, .. }, Level::Real(value)) => values.contains(value),
         (Domain::Categorical { choices }, Level::Choice(choice)) => choices.contains(choice),
         (
-            Domain::Real { .. } | Domain::Integer { .. } | Domain::Categorical { .. },
+            Domain::Real { .. } | Domain::Integer { .. } | Domain::Levels { .. } | Domain::Categorical { .. },
             Level::Real(_) | Level::Integer(_) | Level::Choice(_),
         ) => false,
     }
@@ -192,6 +251,7 @@ pub(super) fn sample(parameter: &Parameter) -> Datum {
         Domain::Real { low, high, .. } => Datum::Number(f64::midpoint(*low, *high), 0.0),
         #[expect(clippy::cast_precision_loss, reason = "within 2^53: checked where it was read")]
         Domain::Integer { high, .. } => Datum::Number(*high as f64, 0.0),
+        Domain::Levels { values, .. } => Datum::Number(values.first().copied().unwrap_or_default(), 0.0),
         Domain::Categorical { choices } => Datum::Text(choices.first().cloned().unwrap_or_default()),
     }
 }

@@ -1,7 +1,7 @@
 //! `[[data]]`: tables of past observations, which cost nothing.
 
 use super::parameter::within;
-use super::reader::{Table, shortened};
+use super::reader::{Placed, Table, shortened};
 use super::report::Report;
 use crate::closest::did_you_mean;
 use eutectic_core::model::{Domain, Level, Measured, Outcome, Parameter, PastRow, Setting};
@@ -31,30 +31,38 @@ pub(super) fn past(
     for table in root.tables("data", "past data", report) {
         table.only(&["file"], report);
         let Some(file) = table.text_needed("file", "file = \"past.csv\"", report) else { continue };
-        let path = folder.join(file.value);
-        let size = std::fs::metadata(&path).map(|it| it.len());
-        let bytes = match size {
-            Ok(size) if size > MAX_DATA_BYTES => {
-                let message = format!("'{}' is larger than {} MiB", file.value, MAX_DATA_BYTES >> 20);
-                report.error(Some(file.span), message, "");
-                continue;
-            }
-            Ok(_) => std::fs::read(&path),
-            Err(error) => Err(error),
-        };
-        match bytes {
-            Err(error) => {
-                let message = format!("'{}' can't be read: {error}", shortened(file.value));
-                report.error(Some(file.span), message, "the path counts from the campaign file's folder");
-            }
-            Ok(bytes) => {
-                digest.update(&bytes);
-                let mut reading = Reading { path, at: file.span, parameters, outcomes, report };
-                reading.read(&bytes, &mut rows);
-            }
+        if let Some(bytes) = open(&file, folder, digest, report) {
+            let path = folder.join(file.value);
+            let mut reading = Reading { path, at: file.span, parameters, outcomes, report };
+            reading.read(&bytes, &mut rows);
         }
     }
     rows
+}
+
+/// The bytes of a data file that a campaign file names; they are part of what the campaign is.
+pub(super) fn open(file: &Placed<&str>, folder: &Path, digest: &mut Sha256, report: &mut Report) -> Option<Vec<u8>> {
+    let path = folder.join(file.value);
+    let bytes = match std::fs::metadata(&path).map(|it| it.len()) {
+        Ok(size) if size > MAX_DATA_BYTES => {
+            let message = format!("'{}' is larger than {} MiB", file.value, MAX_DATA_BYTES >> 20);
+            report.error(Some(file.span.clone()), message, "");
+            return None;
+        }
+        Ok(_) => std::fs::read(&path),
+        Err(error) => Err(error),
+    };
+    match bytes {
+        Err(error) => {
+            let message = format!("'{}' can't be read: {error}", shortened(file.value));
+            report.error(Some(file.span.clone()), message, "the path counts from the campaign file's folder");
+            None
+        }
+        Ok(bytes) => {
+            digest.update(&bytes);
+            Some(bytes)
+        }
+    }
 }
 
 struct Reading<'a> {
@@ -150,9 +158,9 @@ impl Reading<'_> {
     }
 }
 
-fn level(domain: &Domain, cell: &str) -> Option<Level> {
+pub(super) fn level(domain: &Domain, cell: &str) -> Option<Level> {
     match domain {
-        Domain::Real { .. } => cell.parse().ok().map(Level::Real),
+        Domain::Real { .. } | Domain::Levels { .. } => cell.parse().ok().map(Level::Real),
         Domain::Integer { .. } => cell.parse().ok().map(Level::Integer),
         Domain::Categorical { .. } => Some(Level::Choice(cell.to_owned())),
     }

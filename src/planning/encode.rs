@@ -2,8 +2,8 @@
 
 use super::predicted;
 use eutectic_core::model::{
-    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Parameter, ParameterConstraint,
-    Predicted, Setting,
+    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Mixture, Parameter,
+    ParameterConstraint, Predicted, Setting,
 };
 use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
 use eutectic_planners as planners;
@@ -44,7 +44,7 @@ pub(super) fn encode(campaign: &Campaign, order: &PlanOrder) -> Encoded {
     }
     let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), sign(it.goal));
     Encoded {
-        problem: problem(spec, &parameters),
+        problem: problem(spec, &campaign.pool, &parameters),
         rows,
         numbers,
         known: spec.parameter_constraints.clone(),
@@ -78,17 +78,29 @@ pub(super) fn space<'a>(parameters: &Arc<[Parameter]>, known: impl Iterator<Item
     Space {
         parameters: parameters.iter().map(|it| range(&it.domain)).collect(),
         regions: known.map(region).collect(),
-        pool: None,
+        ..Space::default()
     }
 }
 
-fn problem(spec: &CampaignSpec, parameters: &Arc<[Parameter]>) -> Problem {
+fn problem(spec: &CampaignSpec, pool: &[Setting], parameters: &Arc<[Parameter]>) -> Problem {
+    let place = |name: &String| parameters.iter().position(|it| it.name == *name);
+    let mixture = |it: &Mixture| planners::Mixture {
+        parameters: it.parameters.iter().filter_map(place).collect(),
+        total: it.total,
+        at_most: it.at_most,
+    };
+    let mut space = space(parameters, spec.parameter_constraints.iter().map(|it| &it.holds));
+    space.mixtures = spec.mixtures.iter().map(mixture).collect();
+    let described = spec.descriptors.iter().filter_map(|(name, table)| Some((place(name)?, table.clone())));
+    space.descriptors = described.collect();
+    space.pool = (!pool.is_empty()).then(|| pool.iter().map(|setting| point(parameters, setting)).collect());
     Problem {
-        space: space(parameters, spec.parameter_constraints.iter().map(|it| &it.holds)),
+        space,
         objectives: spec.objectives.len(),
         constraints: spec.outcome_constraints.len(),
         initial: spec.planner.initial.map(|initial| initial as usize),
         reference: Vec::new(),
+        shared: spec.shared.iter().filter_map(place).collect(),
     }
 }
 
@@ -96,6 +108,7 @@ fn range(domain: &Domain) -> planners::Parameter {
     match domain {
         Domain::Real { low, high, log } => planners::Parameter::Real { low: *low, high: *high, log: *log },
         Domain::Integer { low, high, log } => planners::Parameter::Integer { low: *low, high: *high, log: *log },
+        Domain::Levels { values, log } => planners::Parameter::Levels { values: values.clone(), log: *log },
         Domain::Categorical { choices } => planners::Parameter::Categorical { choices: choices.len() },
     }
 }
@@ -123,7 +136,7 @@ fn point(parameters: &[Parameter], setting: &Setting) -> Point {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the domain's bounds")]
 pub(super) fn level(domain: &Domain, value: f64) -> Level {
     match domain {
-        Domain::Real { .. } => Level::Real(value),
+        Domain::Real { .. } | Domain::Levels { .. } => Level::Real(value),
         Domain::Integer { .. } => Level::Integer(value as i64),
         Domain::Categorical { choices } => Level::Choice(choices.get(value as usize).cloned().unwrap_or_default()),
     }

@@ -63,6 +63,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, PlanError> + 
         PlanError::Objectives
         | PlanError::Reference { .. }
         | PlanError::Parameter { .. }
+        | PlanError::Mixture { .. }
         | PlanError::Pool { .. }
         | PlanError::Row { .. }
         | PlanError::Count { .. }

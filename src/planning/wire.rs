@@ -4,7 +4,7 @@ use super::encode::{Encoded, space};
 use super::terms;
 use eutectic_core::model::{Domain, Expr, Parameter, Unit};
 use eutectic_planners::{
-    Because, Estimate, INITIAL_MAX, Measure, Outcome, Point, Problem, Reason, Recommendation, Row, Suggestion,
+    Because, Estimate, INITIAL_MAX, Measure, Mixture, Outcome, Point, Problem, Reason, Recommendation, Row, Suggestion,
 };
 use eutectic_proto::planner::v1 as wire;
 use std::sync::Arc;
@@ -16,9 +16,14 @@ pub(super) fn problem(encoded: &Encoded) -> wire::Problem {
         text: it.text.clone(),
         terms: terms::terms(&it.holds, &encoded.parameters).unwrap_or_default(),
     };
+    let space = &encoded.problem.space;
+    let parameter = |(place, it): (usize, &Parameter)| parameter(it, space.descriptors.get(&place));
     let initial = encoded.problem.initial;
     wire::Problem {
-        parameters: encoded.parameters.iter().map(parameter).collect(),
+        parameters: encoded.parameters.iter().enumerate().map(parameter).collect(),
+        mixtures: space.mixtures.iter().map(mixture).collect(),
+        pool: space.pool.iter().flatten().map(|it| wire::Point { coordinates: it.0.clone() }).collect(),
+        shared: encoded.problem.shared.iter().map(|it| index(*it)).collect(),
         known: encoded.known.iter().map(known).collect(),
         objectives: encoded.objectives.iter().map(|(name, _)| name.clone()).collect(),
         constraints: encoded.constraints.clone(),
@@ -27,7 +32,31 @@ pub(super) fn problem(encoded: &Encoded) -> wire::Problem {
     }
 }
 
-fn parameter(it: &Parameter) -> wire::Parameter {
+fn index(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+fn place(index: u32) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX)
+}
+
+fn mixture(it: &Mixture) -> wire::Mixture {
+    wire::Mixture {
+        parameters: it.parameters.iter().map(|it| index(*it)).collect(),
+        total: it.total,
+        at_most: it.at_most.map_or(0, index),
+    }
+}
+
+fn read_mixture(it: &wire::Mixture) -> Mixture {
+    Mixture {
+        parameters: it.parameters.iter().map(|it| place(*it)).collect(),
+        total: it.total,
+        at_most: (it.at_most > 0).then(|| place(it.at_most)),
+    }
+}
+
+fn parameter(it: &Parameter, described: Option<&Vec<Vec<f64>>>) -> wire::Parameter {
     let domain = match &it.domain {
         Domain::Real { low, high, log } => {
             WireDomain::Real(wire::parameter::Real { low: *low, high: *high, log: *log })
@@ -35,8 +64,13 @@ fn parameter(it: &Parameter) -> wire::Parameter {
         Domain::Integer { low, high, log } => {
             WireDomain::Integer(wire::parameter::Integer { low: *low, high: *high, log: *log })
         }
+        Domain::Levels { values, log } => {
+            WireDomain::Levels(wire::parameter::Levels { values: values.clone(), log: *log })
+        }
         Domain::Categorical { choices } => {
-            WireDomain::Categorical(wire::parameter::Categorical { choices: choices.clone() })
+            let rows = described.into_iter().flatten();
+            let descriptors = rows.map(|row| wire::Point { coordinates: row.clone() }).collect();
+            WireDomain::Categorical(wire::parameter::Categorical { choices: choices.clone(), descriptors })
         }
     };
     wire::Parameter { name: it.name.clone(), unit: it.unit.ucum.clone(), domain: Some(domain) }
@@ -72,12 +106,24 @@ pub(super) fn read_problem(from: &wire::Problem) -> Result<Problem, String> {
         terms::expression(&it.terms, &parameters).map_err(|why| format!("known constraint {index}: {why}"))
     };
     let known: Vec<Expr> = from.known.iter().enumerate().map(known).collect::<Result<_, _>>()?;
+    let mut space = space(&parameters, known.iter());
+    space.mixtures = from.mixtures.iter().map(read_mixture).collect();
+    let pool: Vec<Point> = from.pool.iter().map(|it| Point(it.coordinates.clone())).collect();
+    space.pool = (!pool.is_empty()).then_some(pool);
+    for (place, it) in from.parameters.iter().enumerate() {
+        if let Some(WireDomain::Categorical(it)) = &it.domain
+            && !it.descriptors.is_empty()
+        {
+            space.descriptors.insert(place, it.descriptors.iter().map(|row| row.coordinates.clone()).collect());
+        }
+    }
     Ok(Problem {
-        space: space(&parameters, known.iter()),
+        space,
         objectives: from.objectives.len(),
         constraints: from.constraints.len(),
         initial: from.has_initial.then(|| usize::try_from(from.initial).unwrap_or(INITIAL_MAX)),
         reference: Vec::new(),
+        shared: from.shared.iter().map(|it| place(*it)).collect(),
     })
 }
 
@@ -86,6 +132,7 @@ fn read_parameter((index, it): (usize, &wire::Parameter)) -> Result<Parameter, S
         None => return Err(format!("parameter {index} has no domain")),
         Some(WireDomain::Real(it)) => Domain::Real { low: it.low, high: it.high, log: it.log },
         Some(WireDomain::Integer(it)) => Domain::Integer { low: it.low, high: it.high, log: it.log },
+        Some(WireDomain::Levels(it)) => Domain::Levels { values: it.values, log: it.log },
         Some(WireDomain::Categorical(it)) => Domain::Categorical { choices: it.choices },
     };
     // Names tell parameters apart in expressions; whoever sends none goes by places all the same.
@@ -178,7 +225,7 @@ fn read_probability(stated: bool, p: f64) -> Option<f64> {
 
 pub(super) fn recommendation(it: &Recommendation) -> wire::RecommendResponse {
     wire::RecommendResponse {
-        row: u32::try_from(it.row).unwrap_or(u32::MAX),
+        row: index(it.row),
         objectives: it.objectives.iter().map(estimate).collect(),
         constraints: it.constraints.iter().map(estimate).collect(),
         has_p_feasible: it.p_feasible.is_some(),

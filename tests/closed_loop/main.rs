@@ -17,6 +17,7 @@ mod night;
 mod planner;
 mod raw;
 mod run;
+mod spaces;
 mod storm;
 mod verbs;
 mod windows;

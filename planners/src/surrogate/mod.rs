@@ -71,7 +71,7 @@ impl Surrogate {
         sets: usize,
         source: &mut Source,
     ) -> Self {
-        let parameters = groups.last().map_or(0, |last| last + 1);
+        let parameters = groups.iter().max().map_or(0, |last| last + 1);
         let thin = thinned(observations, FIT_ROWS);
         let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
         let known = warm.and_then(|memo| Self::rested(memo, observations.len(), parameters));
@@ -95,7 +95,7 @@ impl Surrogate {
         } else {
             fitted
         };
-        let since = warm.filter(|memo| memo.fitted_at > 0 && memo.bend == bend);
+        let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
         Self { transform, data, mode, sets, fitted_at, bend, since }
     }

@@ -110,6 +110,15 @@ impl Transform {
         found.and_then(|(transform, _)| transform).unwrap_or(self)
     }
 
+    /// What the bend of this number is of: bends of one form differ by how far they go.
+    pub(crate) fn form(number: usize) -> usize {
+        match number {
+            0 => 0,
+            number if number <= LAMBDAS.len() => 1,
+            _ => 2,
+        }
+    }
+
     fn warped(&self, bend: Warp, values: &[f64]) -> Option<Self> {
         let Self::Objective { fence, reach, mean, scale, .. } = *self else { return None };
         let bent: Vec<f64> =

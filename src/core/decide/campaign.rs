@@ -25,10 +25,15 @@ pub(super) fn add(
     }
     let name = spec.name.clone();
     let past = std::mem::take(&mut spec.past);
+    let pool = std::mem::take(&mut spec.pool);
     let own = spec.experiments.clone();
     let mut events = vec![Event::CampaignCreated { spec: Box::new(spec), digest, source, seed }];
     events.extend(
         past.chunks(PAST_ROWS_PER_EVENT).map(|rows| Event::PastAdded { campaign: name.clone(), rows: rows.to_vec() }),
+    );
+    events.extend(
+        pool.chunks(PAST_ROWS_PER_EVENT)
+            .map(|settings| Event::PoolAdded { campaign: name.clone(), settings: settings.to_vec() }),
     );
     events.extend((1..).zip(own).map(|(experiment, setting)| Event::ExperimentAdded {
         campaign: name.clone(),

@@ -173,6 +173,13 @@ pub(super) fn check_setting(spec: &CampaignSpec, setting: &Setting) -> Result<()
             format!("the parameters are {}", known.join(", ")),
         ));
     }
+    if let Some(missed) = spec.mixtures.iter().find(|it| !it.holds(setting)) {
+        let most = missed.at_most.map_or_else(String::new, |most| format!(", at most {most} of them above 0"));
+        return Err(Rejection::new(
+            format!("{} don't sum to {}{most}", missed.parameters.join(", "), missed.total),
+            "a mixture has its total at every point, a person's own included",
+        ));
+    }
     match spec
         .parameter_constraints
         .iter()
@@ -197,9 +204,10 @@ fn inside(domain: &Domain, level: &Level) -> bool {
     match (domain, level) {
         (Domain::Real { low, high, .. }, Level::Real(value)) => (*low..=*high).contains(value),
         (Domain::Integer { low, high, .. }, Level::Integer(value)) => (*low..=*high).contains(value),
+        (Domain::Levels { values, .. }, Level::Real(value)) => values.contains(value),
         (Domain::Categorical { choices }, Level::Choice(choice)) => choices.contains(choice),
         (
-            Domain::Real { .. } | Domain::Integer { .. } | Domain::Categorical { .. },
+            Domain::Real { .. } | Domain::Integer { .. } | Domain::Levels { .. } | Domain::Categorical { .. },
             Level::Real(_) | Level::Integer(_) | Level::Choice(_),
         ) => false,
     }

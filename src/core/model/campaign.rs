@@ -27,6 +27,18 @@ pub struct CampaignSpec {
     pub experiments: Vec<Setting>,
     /// Past data: observations that cost nothing.
     pub past: Vec<PastRow>,
+    /// Parameters that share a total.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<Mixture>,
+    /// What is known of a parameter's choices, by its name: a row of numbers a choice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptors: BTreeMap<String, Vec<Vec<f64>>>,
+    /// The only points that may be proposed; none: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Vec<Setting>,
+    /// Parameters that all points of one plan have in common.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
     /// How much may be spent.
     pub budget: Budget,
     /// When to stop before the budget is spent.
@@ -68,11 +80,44 @@ pub enum Domain {
         /// Searched on a logarithmic scale; then `low` is above 0.
         log: bool,
     },
+    /// One of several numbers.
+    Levels {
+        /// They, ascending.
+        values: Vec<f64>,
+        /// Searched on a logarithmic scale; then all are above 0.
+        log: bool,
+    },
     /// One of several names.
     Categorical {
         /// At least two, unique.
         choices: Vec<String>,
     },
+}
+
+/// Parameters that share a total.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mixture {
+    /// Their names; each is real, on a linear scale.
+    pub parameters: Vec<String>,
+    /// What they sum to.
+    pub total: f64,
+    /// How many of them may differ from 0; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<usize>,
+}
+
+/// How far the total of a mixture may be missed, beside its size: rounding.
+const MIXTURE_ROUNDING: f64 = 1e-9;
+
+impl Mixture {
+    /// Whether a point's values sum to the total, with no more of them than may be.
+    #[must_use]
+    pub fn holds(&self, setting: &Setting) -> bool {
+        let values = || self.parameters.iter().filter_map(|name| setting.get(name)?.number());
+        let present = values().filter(|value| *value != 0.0).count();
+        let missed = (values().sum::<f64>() - self.total).abs();
+        missed <= MIXTURE_ROUNDING * self.total.abs().max(1.0) && self.at_most.is_none_or(|most| present <= most)
+    }
 }
 
 /// Something that is measured.
@@ -248,6 +293,9 @@ impl std::fmt::Display for Domain {
         match self {
             Self::Real { low, high, .. } => write!(f, "{low}..{high}"),
             Self::Integer { low, high, .. } => write!(f, "{low}..{high}, whole numbers"),
+            Self::Levels { values, .. } => {
+                f.write_str(&values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
             Self::Categorical { choices } => f.write_str(&choices.join(", ")),
         }
     }

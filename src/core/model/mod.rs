@@ -9,7 +9,7 @@ mod remaining;
 mod value;
 
 pub use campaign::{
-    Admission, Budget, CampaignSpec, Domain, Goal, Objective, Outcome, OutcomeConstraint, Parameter,
+    Admission, Budget, CampaignSpec, Domain, Goal, Mixture, Objective, Outcome, OutcomeConstraint, Parameter,
     ParameterConstraint, PastRow, PlannerSpec, StopRule,
 };
 pub use campaign::{Binding, Step};

@@ -51,10 +51,11 @@ fn kind(event: &Event) -> usize {
         Event::InstrumentSilent { .. } => 39,
         Event::InstrumentHeard { .. } => 40,
         Event::GainEstimated { .. } => 41,
+        Event::PoolAdded { .. } => 42,
     }
 }
 
-const KINDS: usize = 42;
+const KINDS: usize = 43;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {

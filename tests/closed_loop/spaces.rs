@@ -1,0 +1,128 @@
+//! Campaigns whose space is no box, from their files to what is proposed: mixtures, levels, plates, candidates, descriptors.
+
+use crate::bench::{Bench, events};
+use serde_json::Value;
+
+fn settings(bench: &Bench) -> Vec<Value> {
+    events(&bench.log(), "experiment_added").map(|event| event["setting"].clone()).collect()
+}
+
+fn number(setting: &Value, name: &str) -> f64 {
+    setting[name]["real"].as_f64().unwrap_or_else(|| panic!("no number '{name}' in {setting}"))
+}
+
+const BLEND: &str = r#"
+name = "blend"
+[[parameter]]
+name = "water"
+range = [0, 1]
+[[parameter]]
+name = "ethanol"
+range = [0, 1]
+[[parameter]]
+name = "acetone"
+range = [0, 0.6]
+[[parameter]]
+name = "bath"
+values = [20, 40, 60, 80]
+unit = "degC"
+shared = true
+[[mixture]]
+parameters = ["water", "ethanol", "acetone"]
+total = 1.0
+at_most = 2
+[[constraint]]
+require = "acetone <= 0.5 || bath <= 40"
+[[outcome]]
+name = "turbidity"
+[[objective]]
+minimize = "turbidity"
+[budget]
+experiments = 40
+"#;
+
+#[test]
+fn a_plate_of_blends_sums_to_one_and_shares_its_bath() {
+    let bench = Bench::new();
+    let file = bench.write("blend.toml", BLEND);
+    for _ in 0..3 {
+        let before = if bench.path("data").exists() { settings(&bench).len() } else { 0 };
+        let plate = bench.run(&["suggest", "-n", "5", "--file", file.to_str().unwrap()]).ok().out;
+        let all = settings(&bench);
+        let new = &all[before..];
+        assert_eq!(new.len(), 5);
+        for point in new {
+            let shares = ["water", "ethanol", "acetone"].map(|name| number(point, name));
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{point}");
+            assert!(shares.iter().filter(|share| **share > 0.0).count() <= 2, "{point}");
+            assert!([20.0, 40.0, 60.0, 80.0].contains(&number(point, "bath")), "{point}");
+            assert_eq!(point["bath"], new[0]["bath"], "one bath a plate");
+            assert!(shares[2] <= 0.5 || number(point, "bath") <= 40.0, "{point}");
+        }
+        let mut lines = plate.lines();
+        let header = lines.next().unwrap();
+        let place = header.split(',').position(|it| it == "turbidity").unwrap();
+        let filled = lines.enumerate().map(|(index, line)| {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            cells[place] = format!("{}", 3.0 + index as f64);
+            cells.join(",")
+        });
+        let text = format!("{header}\n{}\n", filled.collect::<Vec<_>>().join("\n"));
+        bench.run(&["record", bench.write("plate.csv", &text).to_str().unwrap()]).ok();
+    }
+    let own = bench.write("own.csv", "water,ethanol,acetone,bath\n0.5,0.2,0.2,20\n");
+    let refused = bench.run(&["enqueue", own.to_str().unwrap()]);
+    assert!(refused.code == 1 && refused.err.contains("water, ethanol, acetone don't sum to 1"), "{}", refused.err);
+}
+
+#[test]
+fn only_candidates_of_the_table_are_proposed_and_each_once() {
+    let bench = Bench::new();
+    let solvents = ["dmf", "thf", "dmso", "water"];
+    let mut table = "name,heat,solvent,note\n".to_owned();
+    for index in 0..40_u32 {
+        table.push_str(&format!("c{index},{},{},any\n", 20 + 2 * index, solvents[index as usize % 4]));
+    }
+    bench.write("candidates.csv", &table);
+    bench.write(
+        "solvents.csv",
+        "solvent,permittivity,dipole\ndmf,36.7,3.82\nthf,7.6,1.75\ndmso,46.7,3.96\nwater,80.1,1.85\n",
+    );
+    let file = bench.write(
+        "pool.toml",
+        "name = \"pool\"\n[[parameter]]\nname = \"heat\"\nrange = [20, 100]\n[[parameter]]\nname = \"solvent\"\n\
+         choices = [\"dmf\", \"thf\", \"dmso\", \"water\"]\ndescriptors = \"solvents.csv\"\n[pool]\nfile = \"candidates.csv\"\n\
+         [[outcome]]\nname = \"yield\"\n[[objective]]\nmaximize = \"yield\"\n[budget]\nexperiments = 60\n",
+    );
+    for round in 0..4 {
+        let plate = bench.run(&["suggest", "-n", "8", "--file", file.to_str().unwrap()]).ok().out;
+        let mut lines = plate.lines();
+        let header = lines.next().unwrap();
+        let filled = lines.map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let heat: f64 = cells[header.split(',').position(|it| it == "heat").unwrap()].parse().unwrap();
+            let place = header.split(',').position(|it| it == "yield").unwrap();
+            let mut cells: Vec<String> = cells.into_iter().map(str::to_owned).collect();
+            cells[place] = format!("{}", -(heat - 70.0).powi(2));
+            cells.join(",")
+        });
+        let text = format!("{header}\n{}\n", filled.collect::<Vec<_>>().join("\n"));
+        bench.run(&["record", bench.write(&format!("plate{round}.csv"), &text).to_str().unwrap()]).ok();
+    }
+    let tried: Vec<(u32, String)> = settings(&bench)
+        .iter()
+        .map(|it| (number(it, "heat") as u32, it["solvent"]["choice"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(tried.len(), 32);
+    for (heat, solvent) in &tried {
+        assert_eq!(solvents[((heat - 20) / 2) as usize % 4], solvent, "{heat} {solvent} is no candidate");
+    }
+    let mut different = tried.clone();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), 32, "each once");
+    assert!(tried.iter().any(|(heat, _)| *heat == 70), "the best candidate is among them");
+    let log = bench.log();
+    assert_eq!(events(&log, "pool_added").count(), 1);
+    assert!(bench.run(&["doctor", "replay"]).ok().out.contains("4 of 4 plans come out the same"));
+}
