@@ -122,6 +122,7 @@ pub fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
         }],
         experiments: (0..experiments).map(point).collect(),
         past: Vec::new(),
+        priors: Vec::new(),
         mixtures: Vec::new(),
         descriptors: std::collections::BTreeMap::new(),
         pool: Vec::new(),

@@ -116,6 +116,7 @@ fn problem() -> Problem {
         initial: None,
         reference: Vec::new(),
         shared: Vec::new(),
+        past: Vec::new(),
     }
 }
 

@@ -46,8 +46,15 @@ fn cholesky(rows: usize) -> f64 {
 fn suggestion(count: usize) -> Result<f64, PlanError> {
     let space =
         Space { parameters: vec![Parameter::Real { low: 0.0, high: 1.0, log: false }; PARAMETERS], ..Space::default() };
-    let problem =
-        Problem { space, objectives: 1, constraints: 0, initial: None, reference: Vec::new(), shared: Vec::new() };
+    let problem = Problem {
+        space,
+        objectives: 1,
+        constraints: 0,
+        initial: None,
+        reference: Vec::new(),
+        shared: Vec::new(),
+        past: Vec::new(),
+    };
     let (drawn, _) = Random.suggest(&problem, &[], &Memo::default(), 1, count.max(2))?;
     let row = |(index, point): (usize, Point)| {
         let point = if index % 2 == 0 { point } else { Point(point.0.iter().map(|x| 0.25 + 0.1 * x).collect()) };

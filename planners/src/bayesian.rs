@@ -49,7 +49,8 @@ impl Planner for Bayesian {
         let frame = Frame::new(&problem.space);
         let mut call = Call::new(problem, &frame, rows, seed)?;
         let initial = problem.initial_size().saturating_sub(rows.len()).min(count);
-        call.fill(initial, Reason::Initial)?;
+        call.warm(problem, initial);
+        call.fill(initial - call.suggestions.len(), Reason::Initial)?;
         let mut next = memo.clone();
         if let Some(model) =
             Model::fit(problem, &frame, &call.rows, memo, self.without, seed).filter(|_| call.missing(count))

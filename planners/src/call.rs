@@ -22,6 +22,8 @@ const MOST: usize = 6;
 const ALIKE: f64 = 0.05;
 /// How far from there another value is.
 const OTHER: f64 = 0.15;
+/// One in so many points of the initial design comes from past campaigns, where there are any.
+const PAST_SHARE: usize = 3;
 /// How often a point is rounded until it stays as it is.
 const SETTLING: usize = 8;
 /// How often more of the initial design is looked at for points that may have in common what a batch shares.
@@ -100,6 +102,46 @@ impl<'a> Call<'a> {
     fn common(&self) -> Option<Vec<f64>> {
         let first = self.suggestions.first().filter(|_| !self.shared.is_empty())?;
         Some(self.frame.unit(&first.point))
+    }
+
+    /// Adds points that were good in past campaigns: the first of each, then points apart from those among its best tenth.
+    pub(crate) fn warm(&mut self, problem: &Problem, count: usize) {
+        if self.pool.is_some() || !self.shared.is_empty() {
+            return;
+        }
+        let share = problem.initial_size() / PAST_SHARE;
+        let tried = self.given + self.suggestions.len();
+        let wanted = share.saturating_sub(tried).min(count);
+        let best: Vec<Vec<Vec<f64>>> = problem.past.iter().map(|rows| self.best_tenth(rows)).collect();
+        for place in 0..wanted {
+            let Some(good) = best.get((tried + place) % best.len().max(1)) else { return };
+            let apart = |unit: &&Vec<f64>| {
+                let near = |row: &Row| self.frame.distance2(&self.frame.unit(&row.point), unit);
+                self.rows.iter().map(near).fold(f64::INFINITY, f64::min)
+            };
+            let first = good.first().filter(|unit| apart(unit) > SAME);
+            let farthest = || good.iter().reduce(|best, next| if apart(&next) > apart(&best) { next } else { best });
+            if let Some(unit) = first.or_else(farthest).filter(|unit| apart(unit) > SAME).cloned() {
+                self.push(Suggestion::unmodelled(self.frame.point(&unit), Reason::Past));
+            }
+        }
+    }
+
+    /// The best tenth of a past campaign's points, by their readings, that may be proposed; the best first.
+    fn best_tenth(&self, rows: &[Row]) -> Vec<Vec<f64>> {
+        let judged = |row: &Row| match &row.outcome {
+            Outcome::Observed { objectives, constraints } => {
+                let value = objectives.iter().map(|measure| measure.value).sum::<f64>();
+                let holds = constraints.iter().all(|measure| measure.value <= 0.0);
+                let unit = self.frame.snap(&self.frame.unit(&row.point));
+                (value.is_finite() && holds && self.frame.holds(&unit)).then_some((unit, value))
+            }
+            Outcome::Pending | Outcome::Failed => None,
+        };
+        let mut found: Vec<(Vec<f64>, f64)> = rows.iter().filter_map(judged).collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let tenth = found.len().div_ceil(10);
+        found.into_iter().take(tenth).map(|(unit, _)| unit).collect()
     }
 
     /// Adds points of the initial design, with what the first one has in common with all.

@@ -39,6 +39,8 @@ pub struct Explanation {
     pub reached: Vec<Option<f64>>,
     /// The point that volumes count from; empty with one objective.
     pub reference: Vec<f64>,
+    /// For each past campaign, the weight that it has in each objective and constraint: 0 where it is left out.
+    pub past: Vec<Vec<f64>>,
 }
 
 /// What the model has learnt of one outcome.
@@ -105,6 +107,7 @@ pub(crate) fn explain(problem: &Problem, outlook: &Outlook<'_>, rows: &[Row], se
         front,
         reached,
         reference,
+        past: outlook.weights(),
     }
 }
 

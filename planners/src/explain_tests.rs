@@ -7,7 +7,15 @@ use crate::{Bayesian, Memo};
 
 fn problem(parameters: Vec<Parameter>, objectives: usize) -> Problem {
     let space = Space { parameters, ..Space::default() };
-    Problem { space, objectives, constraints: 0, initial: None, reference: Vec::new(), shared: Vec::new() }
+    Problem {
+        space,
+        objectives,
+        constraints: 0,
+        initial: None,
+        reference: Vec::new(),
+        shared: Vec::new(),
+        past: Vec::new(),
+    }
 }
 
 fn real(low: f64, high: f64) -> Parameter {

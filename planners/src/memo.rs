@@ -21,6 +21,9 @@ pub struct Memo {
     /// The fitted surrogate of each objective, then of each constraint, then of viability if a recipe has failed.
     #[serde(default)]
     pub surrogates: Vec<SurrogateMemo>,
+    /// For each past campaign, the fitted surrogate of each objective and of each constraint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Vec<SurrogateMemo>>,
     /// The point the last search ended at, in unit coordinates: a start of the next one.
     #[serde(default)]
     pub last: Vec<f64>,
@@ -43,6 +46,9 @@ pub struct SurrogateMemo {
     /// How many observations there were when a bend of that form was chosen for the first time in a row.
     #[serde(default)]
     pub since: usize,
+    /// What each past campaign's model counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
 }
 
 impl Memo {

@@ -1,14 +1,15 @@
 //! All outcomes of a problem together: what is expected of a point, and how much it promises.
 
 use crate::frame::Frame;
-use crate::memo::{MEMO_VERSION, Memo, SurrogateMemo};
+use crate::memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 use crate::normal::cumulative;
 use crate::part::{Part, Without};
 use crate::planner::{Estimate, PlanError};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::promise::Promise;
 use crate::rng::{self, Source, Stream};
-use crate::surrogate::{Member, Observation, Surrogate, Transform, sets_for};
+use crate::surrogate::{Fitting, Member, Observation, Surrogate, Transform, sets_for};
+use std::sync::Arc;
 
 /// Volumes are exact up to so many objectives; above, all are led by one with random weights.
 const EXACT: usize = 4;
@@ -18,6 +19,12 @@ const CONTENDERS: usize = 12;
 const FEASIBLE_CONTENDERS: usize = 4;
 /// With several objectives, how many tried points may be on the front, as far as a sample goes.
 const FRONT_CONTENDERS: usize = 40;
+/// A past campaign tells of an outcome that it has read at least so often.
+const PAST_MIN: usize = 5;
+/// Numbers of a fit in a memo, beside its lengthscales and weights.
+const MEMO_NUMBERS: usize = 5;
+/// Bytes of a number in a memo.
+const NUMBER_BYTES: usize = 24;
 /// A point counts as feasible where this is its probability at least.
 pub(crate) const FEASIBLE: f64 = 0.5;
 
@@ -36,6 +43,8 @@ pub(crate) struct Model<'a> {
     without: Without,
     /// How many sets of hyperparameters each outcome has.
     sets: usize,
+    /// For each past campaign, the fit of each outcome.
+    past: Vec<Vec<SurrogateMemo>>,
 }
 
 /// The features of the rows where an outcome has been read, with the readings.
@@ -111,26 +120,45 @@ impl<'a> Model<'a> {
             };
             read.push((transform, seen));
         }
+        let past: Vec<Vec<Option<Surrogate>>> = problem
+            .past
+            .iter()
+            .enumerate()
+            .map(|(place, rows)| past(problem, frame, rows, memo.past.get(place), without))
+            .collect();
+        let sources = |index: usize| -> Vec<Option<Arc<Member>>> {
+            past.iter().map(|it| it.get(index)?.as_ref()?.at_mode().map(Arc::new)).collect()
+        };
         let fit = |(index, (transform, seen)): (usize, (Transform, Vec<Observation>))| {
             let mut source =
                 Source::new(rng::derive(seed, Stream::Hyper, rows.len() as u64), Stream::Hyper, index as u64);
             // Volumes keep their proportions only under what is straight.
             let straight = index < problem.objectives && problem.objectives > 1;
             let without = if straight { without.and(Part::Bends) } else { without };
-            Surrogate::fit(transform, &seen, &frame.groups, memo.surrogates.get(index), without, sets, &mut source)
+            let sources = sources(index);
+            let warm = memo.surrogates.get(index);
+            let fitting = Fitting { groups: &frame.groups, warm, without, sets, past: &sources };
+            Surrogate::fit(transform, &seen, &fitting, &mut source)
         };
         let mut objectives: Vec<Surrogate> = read.into_iter().enumerate().map(fit).collect();
         let constraints = objectives.split_off(problem.objectives);
         let volumes = problem.objectives <= EXACT && (problem.objectives == 1 || without.has(Part::Volumes));
         let scalar = if volumes { None } else { Some(scalarised(frame, rows, &objectives, without, seed)?) };
         let reference = reference.iter().zip(&objectives).map(|(least, it)| it.transform.apply(*least)).collect();
-        Some(Self { frame, objectives, constraints, measured: problem.constraints, scalar, reference, without, sets })
+        let fitted = |it: &Option<Surrogate>| it.as_ref().map(Surrogate::memo).unwrap_or_default();
+        let past = past.iter().map(|it| it.iter().map(fitted).collect()).collect();
+        let measured = problem.constraints;
+        Some(Self { frame, objectives, constraints, measured, scalar, reference, without, sets, past })
     }
 
     /// What to hand back with the next call.
     pub(crate) fn memo(&self, last: Vec<f64>) -> Memo {
         let surrogates = self.objectives.iter().chain(&self.constraints).map(Surrogate::memo).collect();
-        Memo { version: MEMO_VERSION, surrogates, last }
+        // What is large is fitted anew each time: a memo is small.
+        let numbers = |it: &SurrogateMemo| it.ln_lengthscales.len() + it.weights.len() + MEMO_NUMBERS;
+        let size = NUMBER_BYTES * self.past.iter().flatten().map(numbers).sum::<usize>();
+        let past = if 2 * size < MEMO_MAX_BYTES { self.past.clone() } else { Vec::new() };
+        Memo { version: MEMO_VERSION, surrogates, past, last }
     }
 
     /// The posteriors as they are, before anything is sampled.
@@ -187,6 +215,33 @@ impl<'a> Model<'a> {
     }
 }
 
+/// The models of a past campaign's outcomes; `None` for those that it has hardly read.
+fn past(
+    problem: &Problem,
+    frame: &Frame<'_>,
+    rows: &[Row],
+    memo: Option<&Vec<SurrogateMemo>>,
+    without: Without,
+) -> Vec<Option<Surrogate>> {
+    let outcome = |index: usize| {
+        let seen = observations(frame, rows, |outcome| match outcome {
+            Outcome::Observed { objectives, constraints } => objectives.iter().chain(constraints).nth(index).copied(),
+            Outcome::Pending | Outcome::Failed => None,
+        });
+        if seen.len() < PAST_MIN {
+            return None;
+        }
+        let objective = index < problem.objectives;
+        let transform =
+            if objective { Transform::objective(&values(&seen)) } else { Transform::constraint(&values(&seen)) };
+        let warm = memo.and_then(|it| it.get(index)).filter(|it| it.fitted_at == seen.len());
+        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, past: &[] };
+        // One set alone draws nothing at random.
+        Some(Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0)))
+    };
+    (0..problem.objectives + problem.constraints).map(outcome).collect()
+}
+
 /// Several objectives as one, with random weights: the least weighted one counts, and a little of all.
 ///
 /// Source: J. Knowles, "`ParEGO`", IEEE Trans. Evol. Comput. 10 (2006).
@@ -217,8 +272,8 @@ fn scalarised(
     let seen = observations(frame, rows, scalar);
     let mut source = Source::new(seed, Stream::Hyper, rows.len() as u64);
     let transform = Transform::objective(&values(&seen));
-    (seen.len() >= 2)
-        .then(|| Surrogate::fit(transform, &seen, &frame.groups, None, without, sets_for(rows.len()), &mut source))
+    let fitting = Fitting { groups: &frame.groups, warm: None, without, sets: sets_for(rows.len()), past: &[] };
+    (seen.len() >= 2).then(|| Surrogate::fit(transform, &seen, &fitting, &mut source))
 }
 
 /// What the models expect of points.
@@ -287,7 +342,7 @@ impl Studied<'_> {
 /// Each reading with the mixture of what every set of hyperparameters expects of it without it.
 fn left_out(members: &[Member]) -> Vec<(f64, f64, f64)> {
     let each: Vec<Vec<(f64, f64)>> = members.iter().map(Member::left_out).collect();
-    let values = members.first().map_or(&[][..], Member::values);
+    let values = members.first().map_or_else(Vec::new, Member::values);
     let count = each.len().max(1) as f64;
     let reading = |(index, value): (usize, &f64)| {
         let parts: Vec<(f64, f64)> = each.iter().filter_map(|it| it.get(index).copied()).collect();
@@ -394,6 +449,13 @@ impl Outlook<'_> {
     pub(crate) fn reference(&self) -> Vec<f64> {
         let pairs = self.model.reference.iter().zip(&self.model.objectives);
         pairs.map(|(least, surrogate)| surrogate.transform.invert(*least)).collect()
+    }
+
+    /// For each past campaign, the weight that it has in each outcome.
+    pub(crate) fn weights(&self) -> Vec<Vec<f64>> {
+        let outcomes = || self.model.objectives.iter().chain(self.model.constraints.iter().take(self.model.measured));
+        let of = |place: usize| outcomes().map(|it| it.weights().get(place).copied().unwrap_or(0.0)).collect();
+        (0..self.model.past.len()).map(of).collect()
     }
 
     /// Where the fits ended.

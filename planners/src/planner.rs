@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::memo::Memo;
-use crate::problem::{Point, Problem, Row};
+use crate::problem::{MAX_PAST, Point, Problem, Row};
 use crate::remaining::CONFIDENCES;
 
 /// The version of every planner here. It changes whenever the same arguments could give other points.
@@ -117,6 +117,8 @@ pub enum Reason {
     Improve,
     /// Nothing feasible is known yet, and it may be feasible.
     Feasibility,
+    /// It was good in a past campaign.
+    Past,
     /// The model has nothing to say, so it fills a gap.
     Spread,
     /// It repeats a point already tried, because a second reading there is worth more than a new point.
@@ -185,6 +187,12 @@ pub enum PlanError {
     Pool {
         /// Its index.
         entry: usize,
+    },
+    /// There are too many past campaigns.
+    #[error("{count} past campaigns; the limit is {MAX_PAST}")]
+    Past {
+        /// How many there are.
+        count: usize,
     },
     /// A row doesn't fit the problem.
     #[error("row {row}: {why}")]

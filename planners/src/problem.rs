@@ -15,6 +15,9 @@ pub const INITIAL_MIN: usize = 5;
 /// spends each further point better than a space-filling set does.
 pub const INITIAL_MAX: usize = 20;
 
+/// The most past campaigns of a problem.
+pub const MAX_PAST: usize = 8;
+
 /// One planning problem: a space, what is optimised in it, and what must hold.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -31,6 +34,9 @@ pub struct Problem {
     /// The parameters, by their places, that all points of one call have in common: the temperature of a plate, say. Rows
     /// that are pending don't count.
     pub shared: Vec<usize>,
+    /// The rows of past campaigns, each over the same parameters and with the same outcomes, though perhaps not the same
+    /// truth: another batch, another instrument. What they say is used as far as this campaign's readings bear it out.
+    pub past: Vec<Vec<Row>>,
 }
 
 /// The search space: a box of parameters, cut by known regions, or a finite pool of points.
@@ -329,6 +335,12 @@ impl Problem {
             && let Some(entry) = pool.iter().position(|point| !self.space.admits(point))
         {
             return Err(PlanError::Pool { entry });
+        }
+        if self.past.len() > MAX_PAST {
+            return Err(PlanError::Past { count: self.past.len() });
+        }
+        for past in &self.past {
+            past.iter().enumerate().try_for_each(|(index, row)| self.check_row(index, row))?;
         }
         rows.iter().enumerate().try_for_each(|(index, row)| self.check_row(index, row))
     }

@@ -14,6 +14,7 @@ fn square() -> Problem {
         initial: None,
         reference: Vec::new(),
         shared: Vec::new(),
+        past: Vec::new(),
     }
 }
 

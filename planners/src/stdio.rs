@@ -42,6 +42,9 @@ struct Declared {
     linear: Vec<Bounded>,
     #[serde(default)]
     shared: Vec<String>,
+    /// Past campaigns, each as it would be told.
+    #[serde(default)]
+    past: Vec<Vec<Told>>,
 }
 
 /// Parameters that sum to a total, at most so many of them present.
@@ -212,6 +215,7 @@ fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
                 pool: None,
             },
             shared: places(&space.shared)?,
+            past: Vec::new(),
             objectives: space.n_obj,
             constraints: space.n_con,
             initial: space.initial,
@@ -222,6 +226,8 @@ fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
         memo: Memo::default(),
         seed,
     };
+    let past = space.past.iter().map(|told| told.iter().map(|it| conversation.row(it)).collect());
+    conversation.problem.past = past.collect::<Result<_, String>>()?;
     if let Some(pool) = space.pool {
         let points = pool.iter().map(|point| conversation.point(point)).collect::<Result<_, _>>()?;
         conversation.problem.space.pool = Some(points);

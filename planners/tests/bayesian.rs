@@ -20,7 +20,15 @@ fn real(low: f64, high: f64) -> Parameter {
 
 fn problem(parameters: Vec<Parameter>, constraints: usize) -> Problem {
     let space = Space { parameters, ..Space::default() };
-    Problem { space, objectives: 1, constraints, initial: None, reference: Vec::new(), shared: Vec::new() }
+    Problem {
+        space,
+        objectives: 1,
+        constraints,
+        initial: None,
+        reference: Vec::new(),
+        shared: Vec::new(),
+        past: Vec::new(),
+    }
 }
 
 fn read(objective: f64, constraints: &[f64]) -> Outcome {

@@ -16,7 +16,15 @@ fn real(low: f64, high: f64) -> Parameter {
 }
 
 fn problem(space: Space) -> Problem {
-    Problem { space, objectives: 1, constraints: 0, initial: None, reference: Vec::new(), shared: Vec::new() }
+    Problem {
+        space,
+        objectives: 1,
+        constraints: 0,
+        initial: None,
+        reference: Vec::new(),
+        shared: Vec::new(),
+        past: Vec::new(),
+    }
 }
 
 /// A campaign of so many experiments; every point of it, and the best value.

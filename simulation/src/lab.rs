@@ -48,6 +48,7 @@ pub(crate) fn campaign(in_flight: u32, experiments: u32) -> CampaignSpec {
         ],
         experiments: Vec::new(),
         past: Vec::new(),
+        priors: Vec::new(),
         mixtures: Vec::new(),
         descriptors: BTreeMap::new(),
         pool: Vec::new(),

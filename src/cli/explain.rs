@@ -22,6 +22,7 @@ pub(super) fn show(explanation: &wire::Explanation, campaign: &wire::Campaign) {
         depends(it);
         predicts(it);
     }
+    priors(explanation);
     reached(explanation, campaign);
     whys(campaign);
 }
@@ -112,6 +113,21 @@ fn reached(explanation: &wire::Explanation, campaign: &wire::Campaign) {
     if !single {
         let front: Vec<String> = explanation.front.iter().map(ToString::to_string).collect();
         line(&format!("  on the front, by their readings: experiments {}", front.join(", ")));
+    }
+}
+
+/// What past campaigns count.
+fn priors(explanation: &wire::Explanation) {
+    if explanation.priors.is_empty() {
+        return;
+    }
+    line("");
+    line(&bold("What past campaigns count (0: left out, for it misleads or adds nothing)"));
+    let width = widest(explanation.priors.iter().map(|it| it.name.as_str()));
+    for it in &explanation.priors {
+        let pairs = explanation.outcomes.iter().zip(&it.weights);
+        let told: Vec<String> = pairs.map(|(outcome, weight)| format!("{} {weight:.2}", outcome.name)).collect();
+        line(&format!("  {:<width$}  {}", it.name, told.join(", ")));
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn page(result: &wire::Result, explanation: &wire::Explanation, campa
     answer(&mut page, result, campaign);
     reached(&mut page, explanation, campaign);
     explanation.outcomes.iter().for_each(|it| outcome(&mut page, it));
+    priors(&mut page, explanation);
     experiments(&mut page, campaign);
     let _ = write!(page, "<p class=\"note\">Seed {}, files {}.</p></html>", result.seed, text(&result.digest));
     page
@@ -98,6 +99,23 @@ fn outcome(page: &mut String, it: &wire::OutcomeExplanation) {
         it.skill
     );
     figure(page, plots::parity(&it.readings), &caption);
+}
+
+fn priors(page: &mut String, explanation: &wire::Explanation) {
+    if explanation.priors.is_empty() {
+        return;
+    }
+    page.push_str("<h2>What past campaigns count</h2><table><tr><th>");
+    for it in &explanation.outcomes {
+        let _ = write!(page, "<th>{}", text(&it.name));
+    }
+    for it in &explanation.priors {
+        let _ = write!(page, "<tr><th>{}", text(&it.name));
+        for weight in &it.weights {
+            let _ = write!(page, "<td>{weight:.2}");
+        }
+    }
+    page.push_str("</table><p class=\"note\">0: left out, for it misleads or adds nothing.</p>");
 }
 
 fn experiments(page: &mut String, campaign: &wire::Campaign) {

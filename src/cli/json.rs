@@ -162,6 +162,7 @@ fn explanation(it: &wire::Explanation) -> Value {
     json!({
         "outcomes": it.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "front": it.front,
+        "priors": it.priors.iter().map(|it| json!({"name": it.name, "weights": it.weights})).collect::<Vec<_>>(),
         "reached": it.reached.iter().map(reached).collect::<Vec<_>>(),
     })
 }

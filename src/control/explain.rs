@@ -10,9 +10,14 @@ pub(super) fn explanation(spec: &CampaignSpec, explained: &Explained) -> wire::E
         |(experiment, value): &(u32, f64)| wire::explanation::Reached { experiment: *experiment, value: *value };
     wire::Explanation {
         outcomes: explained.outcomes.iter().map(|it| outcome(spec, it)).collect(),
+        priors: explained.priors.iter().map(prior).collect(),
         front: explained.front.clone(),
         reached: explained.reached.iter().map(reached).collect(),
     }
+}
+
+fn prior((name, weights): &(String, Vec<f64>)) -> wire::explanation::Prior {
+    wire::explanation::Prior { name: name.clone(), weights: weights.clone() }
 }
 
 fn outcome(spec: &CampaignSpec, it: &OutcomeExplained) -> wire::OutcomeExplanation {

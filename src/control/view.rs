@@ -173,6 +173,7 @@ fn why_kind(kind: WhyKind) -> &'static str {
         WhyKind::Initial => "initial",
         WhyKind::Improve => "improve",
         WhyKind::Feasibility => "feasibility",
+        WhyKind::Past => "past",
         WhyKind::Spread => "spread",
         WhyKind::Remeasure => "remeasure",
     }

@@ -205,6 +205,15 @@ pub enum Event {
         /// They, at most [`PAST_ROWS_PER_EVENT`] at once.
         rows: Vec<PastRow>,
     },
+    /// Rows of a past campaign that this one may learn from.
+    PriorAdded {
+        /// The campaign.
+        campaign: CampaignName,
+        /// What the past one is called.
+        prior: String,
+        /// They, at most [`PAST_ROWS_PER_EVENT`] at once.
+        rows: Vec<PastRow>,
+    },
     /// Points of the pool: only these may be proposed.
     PoolAdded {
         /// The campaign.
@@ -503,6 +512,7 @@ impl Event {
             Self::OperationDispatched(dispatch) => Some(&dispatch.campaign),
             Self::PastAdded { campaign, .. }
             | Self::PoolAdded { campaign, .. }
+            | Self::PriorAdded { campaign, .. }
             | Self::CampaignPaused { campaign, .. }
             | Self::CampaignResumed { campaign, .. }
             | Self::CampaignStopping { campaign, .. }

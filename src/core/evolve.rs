@@ -117,6 +117,12 @@ fn apply(workcell: &mut Workcell, at: Time, event: &Event) {
         Event::PastAdded { campaign, rows } => {
             with_campaign(workcell, campaign, |it| it.past.extend(rows.iter().cloned()));
         }
+        Event::PriorAdded { campaign, prior, rows } => {
+            with_campaign(workcell, campaign, |it| match it.priors.iter_mut().find(|(name, _)| name == prior) {
+                Some((_, known)) => known.extend(rows.iter().cloned()),
+                None => it.priors.push((prior.clone(), rows.clone())),
+            })
+        }
         Event::PoolAdded { campaign, settings } => {
             with_campaign(workcell, campaign, |it| it.pool.extend(settings.iter().cloned()));
         }
@@ -295,6 +301,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         phase_since: at,
         past: Vec::new(),
         pool: Vec::new(),
+        priors: Vec::new(),
         experiments: Vec::new(),
         waiting: BTreeSet::new(),
         live: BTreeSet::new(),

@@ -143,6 +143,8 @@ pub struct Campaign {
     pub past: Vec<PastRow>,
     /// The only points that may be proposed; none: any.
     pub pool: Vec<Setting>,
+    /// Past campaigns that it may learn from: their names and rows.
+    pub priors: Vec<(String, Vec<PastRow>)>,
     /// Number n stands at place n - 1.
     pub experiments: Vec<Experiment>,
     /// Those that are added and not started.

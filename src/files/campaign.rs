@@ -3,7 +3,7 @@
 use super::expression::{Names, expression};
 use super::feasible::warn_if_nothing_is_left;
 use super::parameter::{Parameters, level, parameters};
-use super::past::past;
+use super::past::{past, priors};
 use super::protocol::steps;
 use super::reader::{Placed, Table, parse, read, shortened};
 use super::report::Report;
@@ -84,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "description",
     "seed",
@@ -95,6 +95,7 @@ const KEYS: [&str; 14] = [
     "step",
     "experiment",
     "data",
+    "prior",
     "mixture",
     "pool",
     "budget",
@@ -132,6 +133,7 @@ fn campaign(
     let mixtures = mixtures(root, &parameters, report);
     let pool = pool(root, folder, &parameters, digest, report);
     let past = past(root, folder, &parameters, &outcomes, digest, report);
+    let priors = priors(root, folder, &parameters, &outcomes, digest, report);
     let budget = budget(root, report);
     let stop = stop(root, report);
     let planner = planner(root, report);
@@ -145,6 +147,7 @@ fn campaign(
         steps,
         experiments,
         past,
+        priors,
         mixtures,
         descriptors,
         pool,

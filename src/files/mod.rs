@@ -23,7 +23,7 @@ pub use difference::difference;
 pub use expression::MAX_EXPRESSION_BYTES;
 pub use lab::{DriverSource, InstrumentSpec, LabFile, LabSpec, MAX_INSTRUMENTS, SIMULATED_KINDS, TlsSpec, load_lab};
 pub use parameter::{MAX_CHOICES, MAX_PARAMETERS};
-pub use past::MAX_PAST_ROWS;
+pub use past::{MAX_PAST_ROWS, MAX_PRIORS};
 pub use protocol::MAX_STEPS;
 pub use reader::{MAX_FILE_BYTES, MAX_NAME_LENGTH};
 pub use report::{Diagnostic, MAX_SHOWN, Report, Severity};

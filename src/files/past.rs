@@ -4,7 +4,7 @@ use super::parameter::within;
 use super::reader::{Placed, Table, shortened};
 use super::report::Report;
 use crate::closest::did_you_mean;
-use eutectic_core::model::{Domain, Level, Measured, Outcome, Parameter, PastRow, Setting};
+use eutectic_core::model::{Domain, Level, Measured, Outcome, Parameter, PastRow, Prior, Setting};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The most rows of past data in a campaign.
 pub const MAX_PAST_ROWS: usize = 50_000;
+/// The most past campaigns that one learns from.
+pub const MAX_PRIORS: usize = 8;
 /// The largest data file, in bytes.
 const MAX_DATA_BYTES: u64 = 64 * 1024 * 1024;
 /// The suffix of a column that holds an outcome's standard uncertainty.
@@ -63,6 +65,49 @@ pub(super) fn open(file: &Placed<&str>, folder: &Path, digest: &mut Sha256, repo
             Some(bytes)
         }
     }
+}
+
+/// `[[prior]]`: past campaigns to learn from, by a file or by the name of one of this workcell.
+pub(super) fn priors(
+    root: &Table<'_>,
+    folder: &Path,
+    parameters: &[Parameter],
+    outcomes: &[Outcome],
+    digest: &mut Sha256,
+    report: &mut Report,
+) -> Vec<Prior> {
+    let tables = root.tables("prior", "a past campaign", report);
+    if tables.len() > MAX_PRIORS {
+        report.error(None, format!("{} past campaigns; the limit is {MAX_PRIORS}", tables.len()), "");
+    }
+    let mut priors: Vec<Prior> = Vec::new();
+    for table in tables.iter().take(MAX_PRIORS) {
+        table.only(&["file", "campaign"], report);
+        let (file, campaign) = (table.text("file", report), table.text("campaign", report));
+        let named = match (file, campaign) {
+            (Some(file), None) => {
+                let mut rows = Vec::new();
+                if let Some(bytes) = open(&file, folder, digest, report) {
+                    let path = folder.join(file.value);
+                    let at = file.span.clone();
+                    Reading { path, at, parameters, outcomes, report }.read(&bytes, &mut rows);
+                }
+                Prior { name: file.value.to_owned(), campaign: false, rows }
+            }
+            (None, Some(campaign)) => Prior { name: campaign.value.to_owned(), campaign: true, rows: Vec::new() },
+            (Some(_), Some(_)) | (None, None) => {
+                let help = "file = \"last-year.csv\", or campaign = \"suzuki\"";
+                report.error(Some(table.span.clone()), "a past campaign is a file or a campaign of this lab", help);
+                continue;
+            }
+        };
+        if priors.iter().any(|it| it.name == named.name) {
+            report.error(Some(table.span.clone()), format!("'{}' stands twice", shortened(&named.name)), "");
+            continue;
+        }
+        priors.push(named);
+    }
+    priors
 }
 
 struct Reading<'a> {

@@ -20,6 +20,8 @@ pub(super) struct Encoded {
     pub(super) numbers: Vec<Option<u32>>,
     pub(super) parameters: Arc<[Parameter]>,
     pub(super) known: Vec<ParameterConstraint>,
+    /// The names of the past campaigns.
+    pub(super) priors: Vec<String>,
     /// Name and sign of each objective.
     pub(super) objectives: Vec<(String, f64)>,
     pub(super) constraints: Vec<String>,
@@ -42,9 +44,19 @@ pub(super) fn encode(campaign: &Campaign, order: &PlanOrder) -> Encoded {
             numbers.push(Some(experiment.number));
         }
     }
+    let past = |(_, rows): &(String, Vec<eutectic_core::model::PastRow>)| {
+        let row = |row: &eutectic_core::model::PastRow| Row {
+            point: point(&parameters, &row.setting),
+            outcome: observed(spec, &row.outcomes, &spreads),
+        };
+        rows.iter().map(row).collect()
+    };
+    let mut problem = problem(spec, &campaign.pool, &parameters);
+    problem.past = campaign.priors.iter().map(past).collect();
     let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), sign(it.goal));
     Encoded {
-        problem: problem(spec, &campaign.pool, &parameters),
+        problem,
+        priors: campaign.priors.iter().map(|(name, _)| name.clone()).collect(),
         rows,
         numbers,
         known: spec.parameter_constraints.clone(),
@@ -101,6 +113,7 @@ fn problem(spec: &CampaignSpec, pool: &[Setting], parameters: &Arc<[Parameter]>)
         initial: spec.planner.initial.map(|initial| initial as usize),
         reference: Vec::new(),
         shared: spec.shared.iter().filter_map(place).collect(),
+        past: Vec::new(),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Explained {
     pub front: Vec<ExperimentNumber>,
     /// What had been reached after each experiment: the best feasible objective, or the volume of the front.
     pub reached: Vec<(ExperimentNumber, f64)>,
+    /// For each past campaign, the weight that it has in each of the outcomes, in their order; 0 where it is left out.
+    pub priors: Vec<(String, Vec<f64>)>,
 }
 
 /// What the model has learnt of an objective, or of a constraint's margin (it holds at 0 and below).
@@ -108,7 +110,9 @@ pub fn explain(input: &ExplainInput) -> Result<Explained, PlanningError> {
     let number = |row: &usize| numbers.get(*row).copied().flatten();
     let sign = if let [(_, sign)] = objectives.as_slice() { *sign } else { 1.0 };
     let reached = numbers.iter().zip(&found.reached);
+    let priors = input.encoded.priors.iter().cloned().zip(found.past.iter().cloned());
     Ok(Explained {
+        priors: priors.collect(),
         outcomes,
         front: found.front.iter().filter_map(number).collect(),
         reached: reached.filter_map(|(number, value)| Some(((*number)?, sign * (*value)?))).collect(),

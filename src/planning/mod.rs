@@ -145,6 +145,7 @@ fn proposal(encoded: &Encoded, suggestion: &Suggestion) -> Proposal {
         Reason::Initial => (WhyKind::Initial, "space-filling start"),
         Reason::Improve => (WhyKind::Improve, "promising"),
         Reason::Feasibility => (WhyKind::Feasibility, "toward the feasible region"),
+        Reason::Past => (WhyKind::Past, "good in a past campaign"),
         Reason::Spread => (WhyKind::Spread, "where nothing is known yet"),
         Reason::Remeasure => (WhyKind::Remeasure, "the best point again, to be sure of it"),
     };

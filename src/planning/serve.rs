@@ -67,6 +67,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, PlanError> + 
         | PlanError::Pool { .. }
         | PlanError::Row { .. }
         | PlanError::Count { .. }
+        | PlanError::Past { .. }
         | PlanError::Question
         | PlanError::OneObjective
         | PlanError::MemoVersion { .. } => Status::invalid_argument(error.to_string()),

@@ -22,6 +22,7 @@ pub(super) fn problem(encoded: &Encoded) -> wire::Problem {
     wire::Problem {
         parameters: encoded.parameters.iter().enumerate().map(parameter).collect(),
         mixtures: space.mixtures.iter().map(mixture).collect(),
+        past: encoded.problem.past.iter().map(|rows| wire::Past { rows: rows.iter().map(row).collect() }).collect(),
         pool: space.pool.iter().flatten().map(|it| wire::Point { coordinates: it.0.clone() }).collect(),
         shared: encoded.problem.shared.iter().map(|it| index(*it)).collect(),
         known: encoded.known.iter().map(known).collect(),
@@ -117,6 +118,7 @@ pub(super) fn read_problem(from: &wire::Problem) -> Result<Problem, String> {
             space.descriptors.insert(place, it.descriptors.iter().map(|row| row.coordinates.clone()).collect());
         }
     }
+    let past = |past: &wire::Past| past.rows.iter().enumerate().map(read_row).collect::<Result<Vec<Row>, String>>();
     Ok(Problem {
         space,
         objectives: from.objectives.len(),
@@ -124,6 +126,7 @@ pub(super) fn read_problem(from: &wire::Problem) -> Result<Problem, String> {
         initial: from.has_initial.then(|| usize::try_from(from.initial).unwrap_or(INITIAL_MAX)),
         reference: Vec::new(),
         shared: from.shared.iter().map(|it| place(*it)).collect(),
+        past: from.past.iter().map(past).collect::<Result<_, _>>()?,
     })
 }
 
@@ -162,6 +165,7 @@ pub(super) fn suggestion(it: &Suggestion) -> wire::Suggestion {
         Reason::Initial => wire::Reason::Initial,
         Reason::Improve => wire::Reason::Improve,
         Reason::Feasibility => wire::Reason::Feasibility,
+        Reason::Past => wire::Reason::Past,
         Reason::Spread => wire::Reason::Spread,
         Reason::Remeasure => wire::Reason::Remeasure,
     };
@@ -196,6 +200,7 @@ pub(super) fn read_suggestion(problem: &Problem, it: &wire::Suggestion) -> Resul
         wire::Reason::Initial => Reason::Initial,
         wire::Reason::Unspecified | wire::Reason::Improve => Reason::Improve,
         wire::Reason::Feasibility => Reason::Feasibility,
+        wire::Reason::Past => Reason::Past,
         wire::Reason::Spread => Reason::Spread,
         wire::Reason::Remeasure => Reason::Remeasure,
     };

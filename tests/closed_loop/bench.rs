@@ -233,6 +233,32 @@ impl Bench {
         self.until(what, |it| it.log().iter().map(|entry| &entry["entry"]["event"]).find(|event| like(event)).cloned())
     }
 
+    /// By hand: asks for so many points and records for each an outcome, calculated from the point's cells.
+    pub(super) fn by_hand(
+        &self,
+        file: &Path,
+        count: usize,
+        outcome: &str,
+        value: impl Fn(&dyn Fn(&str) -> String) -> f64,
+    ) {
+        let plate = self.run(&["suggest", "-n", &count.to_string(), "--file", file.to_str().unwrap()]).ok().out;
+        let mut lines = plate.lines();
+        let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let place = |name: &str| header.iter().position(|it| *it == name).unwrap();
+        let mut filled = header.join(",");
+        for line in lines {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            let measured = value(&|name| cells[place(name)].clone());
+            cells[place(outcome)] = measured.to_string();
+            filled.push('\n');
+            filled.push_str(&cells.join(","));
+        }
+        let plate = self.write("plate.csv", &filled);
+        let campaign = std::fs::read_to_string(file).unwrap();
+        let name = campaign.split('"').nth(1).unwrap().to_owned();
+        self.run(&["record", plate.to_str().unwrap(), "--campaign", &name]).ok();
+    }
+
     pub(super) fn starts_of(&self, name: &str) -> usize {
         std::fs::read_to_string(self.path("data/lab/world").join(name)).map_or(0, |text| text.lines().count())
     }

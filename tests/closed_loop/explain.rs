@@ -3,27 +3,16 @@
 use crate::bench::{Bench, root};
 
 /// A campaign by hand with a number and a choice, of which twelve points have been measured.
-fn measured(bench: &Bench) -> String {
+fn measured(bench: &Bench) {
     let file = bench.write(
         "hand.toml",
         "name = \"hand\"\n[[parameter]]\nname = \"heat\"\nrange = [0, 10]\nunit = \"degC\"\n\
          [[parameter]]\nname = \"salt\"\nchoices = [\"KCl\", \"<NaCl>\"]\n[[outcome]]\nname = \"cost\"\nunit = \"kg\"\n\
          [[objective]]\nminimize = \"cost\"\n[budget]\nexperiments = 40\n",
     );
-    let plate = bench.run(&["suggest", "-n", "12", "--file", file.to_str().unwrap()]).ok().out;
-    let mut lines = plate.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let column = |name: &str| header.iter().position(|it| *it == name).unwrap();
-    let mut filled = format!("{}\n", header.join(","));
-    for line in lines {
-        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
-        let heat: f64 = cells[column("heat")].parse().unwrap();
-        let salt = if cells[column("salt")] == "KCl" { 0.0 } else { 30.0 };
-        cells[column("cost")] = format!("{}", 2.0 * heat + salt);
-        filled.push_str(&format!("{}\n", cells.join(",")));
-    }
-    bench.run(&["record", bench.write("plate.csv", &filled).to_str().unwrap()]).ok();
-    file.to_str().unwrap().to_owned()
+    bench.by_hand(&file, 12, "cost", |cell| {
+        2.0 * cell("heat").parse::<f64>().unwrap() + if cell("salt") == "KCl" { 0.0 } else { 30.0 }
+    });
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod interventions;
 mod link;
 mod night;
 mod planner;
+mod priors;
 mod raw;
 mod run;
 mod spaces;

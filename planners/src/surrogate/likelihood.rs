@@ -4,10 +4,13 @@
 //! grows with the dimension after Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions",
 //! ICML 2024.
 
+use std::sync::Arc;
+
 use ndarray::{Array1, Array2};
 
 use super::dense::{Factor, dot};
 use super::kernel::Kernel;
+use super::prior::Prior;
 
 /// The least and the greatest lengthscale, in units of the unit cube.
 const LENGTHSCALES: (f64, f64) = (0.025, 1000.0);
@@ -44,6 +47,16 @@ pub(crate) struct Data {
     pub(crate) groups: Vec<usize>,
     /// How many parameters there are.
     pub(crate) parameters: usize,
+    /// What past campaigns suggest; the values are what it leaves.
+    pub(crate) prior: Option<Arc<Prior>>,
+}
+
+impl Data {
+    /// What a prior mean leaves of the values.
+    pub(crate) fn without(&self, prior: &Prior) -> Self {
+        let left = self.values.iter().zip(&self.rows).map(|(value, row)| value - prior.mean(row));
+        Self { values: left.collect(), ..self.clone() }
+    }
 }
 
 /// The hyperparameters as one vector, all logarithms: the lengthscales, the signal variance, the noise variance.

@@ -3,6 +3,8 @@
 use super::dense::{Factor, dot};
 use super::kernel::{Kernel, Values};
 use super::likelihood::{self, Data, Hyper};
+use super::prior::Prior;
+use std::sync::Arc;
 
 /// A point whose variance, given all the rest, is below this share of the signal is known: sampling it adds nothing.
 const KNOWN: f64 = 1e-6;
@@ -21,8 +23,10 @@ pub(crate) struct Member {
     mean: f64,
     /// The noise variance of each observation.
     noise: Vec<f64>,
-    /// What was observed.
+    /// What was observed, less what the prior mean says.
     values: Vec<f64>,
+    /// What past campaigns suggest.
+    prior: Option<Arc<Prior>>,
     /// The whitened residuals of each sample.
     whitened: Vec<Vec<f64>>,
     /// The kernel's coefficients in each sample's mean.
@@ -52,7 +56,8 @@ impl Member {
         let kernel = hyper.kernel(&data.groups);
         let whitened = vec![whitened; samples];
         let (noise, values) = (likelihood::noise(data, hyper), data.values.clone());
-        Some(Self { kernel, rows: data.rows.clone(), factor, mean, noise, values, whitened, weights })
+        let prior = data.prior.clone();
+        Some(Self { kernel, rows: data.rows.clone(), factor, mean, noise, values, prior, whitened, weights })
     }
 
     pub(crate) fn kernel(&self) -> &Kernel {
@@ -63,8 +68,14 @@ impl Member {
         &self.rows
     }
 
-    pub(crate) fn mean(&self) -> f64 {
-        self.mean
+    /// The mean far from all observations, at a point.
+    pub(crate) fn mean(&self, point: &[f64]) -> f64 {
+        self.mean + self.prior.as_ref().map_or(0.0, |prior| prior.mean(point))
+    }
+
+    /// Its gradient in the point's features; `None` where it is constant.
+    pub(crate) fn mean_gradient(&self, point: &[f64]) -> Option<Vec<f64>> {
+        self.prior.as_ref().map(|prior| prior.gradient(point))
     }
 
     /// The noise variance of each observation.
@@ -73,13 +84,14 @@ impl Member {
     }
 
     /// What was observed.
-    pub(crate) fn values(&self) -> &[f64] {
-        &self.values
+    pub(crate) fn values(&self) -> Vec<f64> {
+        let suggested = |row: &Vec<f64>| self.prior.as_ref().map_or(0.0, |prior| prior.mean(row));
+        self.values.iter().zip(&self.rows).map(|(value, row)| value + suggested(row)).collect()
     }
 
     /// The mean at a point, in the first sample.
     pub(crate) fn expected(&self, point: &[f64]) -> f64 {
-        self.mean + dot(self.weights(), &self.kernel.values(&self.rows, point).k)
+        self.mean(point) + dot(self.weights(), &self.kernel.values(&self.rows, point).k)
     }
 
     /// The noise variance of the observation that is the nearest to a point by the kernel.
@@ -118,13 +130,14 @@ impl Member {
             let one = ones.get(index).copied().unwrap_or(0.0);
             (value - weight / (precision - one * one / spread), 1.0 / precision.sqrt())
         };
-        self.values.iter().zip(self.weights()).enumerate().map(each).collect()
+        self.values().iter().zip(self.weights()).enumerate().map(each).collect()
     }
 
     pub(crate) fn predict(&self, point: &[f64]) -> Prediction {
         let values = self.kernel.values(&self.rows, point);
         let whitened = self.factor.whiten(&values.k);
-        let means = self.weights.iter().map(|weights| self.mean + dot(weights, &values.k)).collect();
+        let mean = self.mean(point);
+        let means = self.weights.iter().map(|weights| mean + dot(weights, &values.k)).collect();
         let variance = self.kernel.signal - dot(&whitened, &whitened);
         let least = SD_MIN * self.kernel.signal.sqrt();
         let sd = variance.max(0.0).sqrt().max(least);
@@ -139,7 +152,21 @@ impl Member {
         for (weights, by_mean) in self.weights.iter().zip(by_mean) {
             super::dense::add_scaled(&mut coefficients, *by_mean, weights);
         }
-        self.kernel.gradient(&self.rows, point, &at.values.slope, &coefficients)
+        let mut gradient = self.kernel.gradient(&self.rows, point, &at.values.slope, &coefficients);
+        if let Some(slope) = self.mean_gradient(point) {
+            super::dense::add_scaled(&mut gradient, by_mean.iter().sum(), &slope);
+        }
+        gradient
+    }
+
+    /// The gradient in the point's features of [`Member::expected`].
+    pub(crate) fn expected_gradient(&self, point: &[f64]) -> Vec<f64> {
+        let slope = self.kernel.values(&self.rows, point).slope;
+        let mut gradient = self.kernel.gradient(&self.rows, point, &slope, self.weights());
+        if let Some(slope) = self.mean_gradient(point) {
+            super::dense::add_scaled(&mut gradient, 1.0, &slope);
+        }
+        gradient
     }
 
     /// How much of the kernel around a point lies within the space, in logarithms beside the most of any point, and the

@@ -6,6 +6,7 @@ mod kernel;
 mod likelihood;
 mod member;
 mod path;
+mod prior;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -16,6 +17,8 @@ pub(crate) use path::{Path, Paths, Sites};
 pub(crate) use transform::Transform;
 
 use likelihood::{Data, Hyper};
+use prior::Prior;
+use std::sync::Arc;
 
 use crate::memo::SurrogateMemo;
 use crate::part::{Part, Without};
@@ -48,6 +51,20 @@ pub(crate) struct Observation {
     pub(crate) sd: Option<f64>,
 }
 
+/// What a fit is made with.
+pub(crate) struct Fitting<'a> {
+    /// For each feature, its lengthscale.
+    pub(crate) groups: &'a [usize],
+    /// Where an earlier fit ended.
+    pub(crate) warm: Option<&'a SurrogateMemo>,
+    /// What is left out.
+    pub(crate) without: Without,
+    /// How many sets of hyperparameters are wanted.
+    pub(crate) sets: usize,
+    /// The models of past campaigns; `None` for those that tell nothing of this outcome.
+    pub(crate) past: &'a [Option<Arc<Member>>],
+}
+
 /// A fitted outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Surrogate {
@@ -58,6 +75,8 @@ pub(crate) struct Surrogate {
     fitted_at: usize,
     bend: usize,
     since: usize,
+    /// What each past campaign's model counts.
+    weights: Vec<f64>,
 }
 
 impl Surrogate {
@@ -65,17 +84,15 @@ impl Surrogate {
     pub(crate) fn fit(
         transform: Transform,
         observations: &[Observation],
-        groups: &[usize],
-        warm: Option<&SurrogateMemo>,
-        without: Without,
-        sets: usize,
+        fitting: &Fitting<'_>,
         source: &mut Source,
     ) -> Self {
+        let Fitting { groups, warm, without, sets, past } = *fitting;
         let parameters = groups.iter().max().map_or(0, |last| last + 1);
         let thin = thinned(observations, FIT_ROWS);
         let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
         let known = warm.and_then(|memo| Self::rested(memo, observations.len(), parameters));
-        let (bend, transform, mode, fitted_at) = if let Some((memo, mode)) = known {
+        let (bend, transform, mode, fitted_at) = if let Some((memo, mode)) = known.clone() {
             let transform = transform.bent(memo.bend, &values);
             (memo.bend, transform, mode, memo.fitted_at)
         } else {
@@ -89,15 +106,27 @@ impl Surrogate {
             (bend, transform, mode, observations.len())
         };
         let fitted = standardise(&transform, &thin, groups, parameters);
+        let (weights, mode) = match known {
+            Some((memo, _)) if memo.weights.len() == past.len() => (memo.weights.clone(), mode),
+            Some(_) | None => {
+                prior::weigh(past, &fitted, &mode).unwrap_or_else(|| (vec![0.0; past.len()], mode.clone()))
+            }
+        };
+        let prior = weights.iter().any(|weight| *weight > 0.0).then(|| Arc::new(Prior::new(past, &weights)));
+        let left = |data: Data| match &prior {
+            Some(prior) => Data { prior: Some(Arc::clone(prior)), ..data.without(prior) },
+            None => data,
+        };
+        let fitted = left(fitted);
         let sets = fit::sets(&fitted, &mode, sets, without, source);
         let data = if observations.len() > FIT_ROWS {
-            standardise(&transform, &thinned(observations, MODEL_ROWS), groups, parameters)
+            left(standardise(&transform, &thinned(observations, MODEL_ROWS), groups, parameters))
         } else {
             fitted
         };
         let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
-        Self { transform, data, mode, sets, fitted_at, bend, since }
+        Self { transform, data, mode, sets, fitted_at, bend, since, weights }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
@@ -126,6 +155,16 @@ impl Surrogate {
             || self.data.known.iter().any(|variance| *variance > 0.0)
     }
 
+    /// What each past campaign's model counts.
+    pub(crate) fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// The posterior at the mode alone.
+    pub(crate) fn at_mode(&self) -> Option<Member> {
+        Member::new(&self.data, &self.mode, 1)
+    }
+
     /// The row of each observation that the model holds.
     pub(crate) fn rows(&self) -> &[usize] {
         &self.data.numbers
@@ -139,6 +178,7 @@ impl Surrogate {
             fitted_at: self.fitted_at,
             bend: self.bend,
             since: self.since,
+            weights: self.weights.clone(),
         }
     }
 }
@@ -193,6 +233,7 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
         known: observations.iter().map(known).collect(),
         groups: groups.to_vec(),
         parameters,
+        prior: None,
     }
 }
 

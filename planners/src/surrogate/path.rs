@@ -42,6 +42,7 @@ pub(crate) struct Path {
 pub(crate) struct Sites {
     features: Array2<f64>,
     kernels: Array2<f64>,
+    means: Vec<f64>,
 }
 
 impl<'a> Paths<'a> {
@@ -94,7 +95,8 @@ impl<'a> Paths<'a> {
             let values = self.kernel().values(self.member.rows(), point).k;
             row.iter_mut().zip(values).for_each(|(entry, value)| *entry = value);
         }
-        Sites { features: self.features(points), kernels }
+        let means = points.iter().map(|point| self.member.mean(point)).collect();
+        Sites { features: self.features(points), kernels, means }
     }
 
     /// Draws a path.
@@ -116,14 +118,17 @@ impl<'a> Paths<'a> {
     pub(crate) fn values(&self, path: &Path, sites: &Sites) -> Vec<f64> {
         let update = ndarray::ArrayView1::from(path.update.as_slice());
         let values = sites.features.dot(&path.weights) + sites.kernels.dot(&update);
-        values.iter().map(|value| self.member.mean() + value).collect()
+        values.iter().zip(&sites.means).map(|(value, mean)| mean + value).collect()
     }
 
     /// A path's value at a point, and its gradient in the features.
     pub(crate) fn value_and_gradient(&self, path: &Path, point: &[f64]) -> (f64, Vec<f64>) {
         let values = self.kernel().values(self.member.rows(), point);
         let mut gradient = self.kernel().gradient(self.member.rows(), point, &values.slope, &path.update);
-        let mut value = self.member.mean() + dot(&path.update, &values.k);
+        let mut value = self.member.mean(point) + dot(&path.update, &values.k);
+        if let Some(slope) = self.member.mean_gradient(point) {
+            add_scaled(&mut gradient, 1.0, &slope);
+        }
         let scale = self.scale();
         let rows = self.frequencies.rows().into_iter().zip(self.angles(point)).zip(&path.weights);
         for ((frequencies, angle), weight) in rows {
@@ -140,6 +145,6 @@ impl<'a> Paths<'a> {
         let k = self.kernel().values(self.member.rows(), point).k;
         let angles = self.angles(point);
         let prior: f64 = angles.iter().zip(&path.weights).map(|(angle, weight)| weight * libm::cos(*angle)).sum();
-        self.member.mean() + dot(&path.update, &k) + self.scale() * prior
+        self.member.mean(point) + dot(&path.update, &k) + self.scale() * prior
     }
 }

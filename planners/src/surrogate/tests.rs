@@ -5,7 +5,7 @@ use super::dense::Factor;
 use super::likelihood::{self, Data, Hyper};
 use super::member::Member;
 use super::path::Paths;
-use super::{Observation, Surrogate, Transform};
+use super::{Fitting, Observation, Surrogate, Transform};
 use crate::rng::{Source, Stream};
 
 const GROUPS: [usize; 4] = [0, 1, 2, 2];
@@ -21,7 +21,15 @@ fn data(rows: usize) -> Data {
     let rows: Vec<Vec<f64>> = (0..rows).map(|_| features(&mut source)).collect();
     let values = rows.iter().map(|row| (5.0 * row[0]).sin() + row[1] * row[2] + 0.1 * source.normal()).collect();
     let known = rows.iter().enumerate().map(|(index, _)| if index % 3 == 0 { 0.02 } else { 0.0 }).collect();
-    Data { numbers: (0..rows.len()).collect(), rows, values, known, groups: GROUPS.to_vec(), parameters: 3 }
+    Data {
+        numbers: (0..rows.len()).collect(),
+        rows,
+        values,
+        known,
+        groups: GROUPS.to_vec(),
+        parameters: 3,
+        prior: None,
+    }
 }
 
 fn hyper() -> Hyper {
@@ -158,15 +166,8 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
     };
     let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
     let values: Vec<f64> = observations.iter().map(|each| each.value).collect();
-    let surrogate = Surrogate::fit(
-        Transform::objective(&values),
-        &observations,
-        &[0, 1],
-        None,
-        crate::Without::default(),
-        8,
-        &mut source,
-    );
+    let fitting = Fitting { groups: &[0, 1], warm: None, without: crate::Without::default(), sets: 8, past: &[] };
+    let surrogate = Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source);
     let memo = surrogate.memo();
     let Transform::Objective { scale, .. } = surrogate.transform else { panic!("not an objective") };
     let noise = (0.5 * memo.ln_noise).exp() * scale;

@@ -1,11 +1,12 @@
 //! The life of a campaign: added, paused, resumed, stopped, aborted.
 
-use super::experiment::check_setting;
+use super::experiment::{check_setting, inside};
 use crate::event::{Event, PAST_ROWS_PER_EVENT};
 use crate::ids::CampaignName;
-use crate::model::{CampaignSpec, Origin, StopReason};
+use crate::model::{CampaignSpec, Domain, Level, Measured, Origin, Parameter, PastRow, Setting, StopReason};
 use crate::rejection::Rejection;
-use crate::state::{Campaign, Phase, Workcell};
+use crate::state::{Campaign, ExperimentPhase, Phase, Workcell};
+use std::collections::BTreeMap;
 
 pub(super) fn add(
     workcell: &Workcell,
@@ -26,11 +27,24 @@ pub(super) fn add(
     let name = spec.name.clone();
     let past = std::mem::take(&mut spec.past);
     let pool = std::mem::take(&mut spec.pool);
+    let mut priors = Vec::new();
+    for prior in &spec.priors {
+        let rows = if prior.campaign { experience(workcell, &spec, &prior.name)? } else { prior.rows.clone() };
+        priors.push((prior.name.clone(), rows));
+    }
+    spec.priors.iter_mut().for_each(|prior| prior.rows.clear());
     let own = spec.experiments.clone();
     let mut events = vec![Event::CampaignCreated { spec: Box::new(spec), digest, source, seed }];
     events.extend(
         past.chunks(PAST_ROWS_PER_EVENT).map(|rows| Event::PastAdded { campaign: name.clone(), rows: rows.to_vec() }),
     );
+    for (prior, rows) in priors {
+        events.extend(rows.chunks(PAST_ROWS_PER_EVENT).map(|rows| Event::PriorAdded {
+            campaign: name.clone(),
+            prior: prior.clone(),
+            rows: rows.to_vec(),
+        }));
+    }
     events.extend(
         pool.chunks(PAST_ROWS_PER_EVENT)
             .map(|settings| Event::PoolAdded { campaign: name.clone(), settings: settings.to_vec() }),
@@ -43,6 +57,48 @@ pub(super) fn add(
         why: None,
     }));
     Ok(events)
+}
+
+/// What a campaign of this workcell has observed, as far as it tells something of a new one.
+fn experience(workcell: &Workcell, spec: &CampaignSpec, name: &str) -> Result<Vec<PastRow>, Rejection> {
+    let Some(earlier) = workcell.campaigns.get(&CampaignName::new(name)) else {
+        let known: Vec<&str> = workcell.campaigns.keys().map(CampaignName::as_str).collect();
+        let hint =
+            if known.is_empty() { "there is none yet".into() } else { format!("there are {}", known.join(", ")) };
+        return Err(Rejection::new(format!("there is no campaign '{name}' here to learn from"), hint));
+    };
+    let observed = earlier.experiments.iter().filter_map(|experiment| match &experiment.phase {
+        ExperimentPhase::Observed(observation) => Some((&experiment.setting, &observation.outcomes)),
+        ExperimentPhase::Waiting | ExperimentPhase::Running | ExperimentPhase::Failed(_) => None,
+    });
+    let past = earlier.past.iter().map(|row| (&row.setting, &row.outcomes));
+    let rows: Vec<PastRow> =
+        past.chain(observed).filter_map(|(setting, outcomes)| told(spec, setting, outcomes)).collect();
+    if rows.is_empty() {
+        return Err(Rejection::new(
+            format!("nothing that '{name}' has observed tells of this campaign"),
+            "it needs every parameter of this one, and one of its outcomes, by the same names",
+        ));
+    }
+    Ok(rows)
+}
+
+/// An observation of another campaign in the parameters and outcomes of this one; `None` where it has not all parameters.
+fn told(spec: &CampaignSpec, setting: &Setting, outcomes: &BTreeMap<String, Measured>) -> Option<PastRow> {
+    let level = |parameter: &Parameter| {
+        let level = setting.get(&parameter.name)?;
+        let usable = match (&parameter.domain, level) {
+            // A number outside the range still tells something of what is inside.
+            (Domain::Real { log, .. }, Level::Real(value)) => !log || *value > 0.0,
+            (domain, level) => inside(domain, level),
+        };
+        usable.then(|| (parameter.name.clone(), level.clone()))
+    };
+    let setting: Setting = spec.parameters.iter().map(level).collect::<Option<_>>()?;
+    let known = |(name, _): &(&String, &Measured)| spec.outcome(name).is_some();
+    let outcomes: BTreeMap<String, Measured> =
+        outcomes.iter().filter(known).map(|(name, measured)| (name.clone(), *measured)).collect();
+    (!outcomes.is_empty()).then_some(PastRow { setting, outcomes })
 }
 
 pub(super) fn pause(workcell: &Workcell, name: CampaignName, by: String) -> Result<Vec<Event>, Rejection> {

@@ -200,7 +200,7 @@ fn level_of(setting: &Setting, leaf: &Leaf) -> Option<Datum> {
     }
 }
 
-fn inside(domain: &Domain, level: &Level) -> bool {
+pub(super) fn inside(domain: &Domain, level: &Level) -> bool {
     match (domain, level) {
         (Domain::Real { low, high, .. }, Level::Real(value)) => (*low..=*high).contains(value),
         (Domain::Integer { low, high, .. }, Level::Integer(value)) => (*low..=*high).contains(value),

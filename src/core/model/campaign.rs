@@ -27,6 +27,9 @@ pub struct CampaignSpec {
     pub experiments: Vec<Setting>,
     /// Past data: observations that cost nothing.
     pub past: Vec<PastRow>,
+    /// Past campaigns that this one may learn from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priors: Vec<Prior>,
     /// Parameters that share a total.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixtures: Vec<Mixture>,
@@ -207,6 +210,18 @@ pub struct PastRow {
     pub setting: Setting,
     /// Outcomes by name.
     pub outcomes: BTreeMap<String, Measured>,
+}
+
+/// A past campaign: perhaps of another truth, so its rows are no observations of this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prior {
+    /// What it is called: its file, or the campaign of this workcell whose experiments it is.
+    pub name: String,
+    /// Whether it is a campaign of this workcell; its rows are taken when the campaign is added.
+    pub campaign: bool,
+    /// Its rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<PastRow>,
 }
 
 /// How much may be spent.

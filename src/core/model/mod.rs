@@ -10,7 +10,7 @@ mod value;
 
 pub use campaign::{
     Admission, Budget, CampaignSpec, Domain, Goal, Mixture, Objective, Outcome, OutcomeConstraint, Parameter,
-    ParameterConstraint, PastRow, PlannerSpec, StopRule,
+    ParameterConstraint, PastRow, PlannerSpec, Prior, StopRule,
 };
 pub use campaign::{Binding, Step};
 pub use expr::{Binary, Datum, EvalError, Expr, Function, Leaf, MAX_DEPTH, Scope, Unary, Uncertain};

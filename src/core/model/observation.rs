@@ -52,6 +52,8 @@ pub struct Why {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyKind {
+    /// Good in a past campaign.
+    Past,
     /// The space-filling start.
     Initial,
     /// Expected to be better.

@@ -52,10 +52,11 @@ fn kind(event: &Event) -> usize {
         Event::InstrumentHeard { .. } => 40,
         Event::GainEstimated { .. } => 41,
         Event::PoolAdded { .. } => 42,
+        Event::PriorAdded { .. } => 43,
     }
 }
 
-const KINDS: usize = 43;
+const KINDS: usize = 44;
 
 #[test]
 fn every_kind_of_event_is_read_and_written_back_to_the_letter() {

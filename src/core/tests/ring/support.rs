@@ -45,6 +45,7 @@ pub(super) fn spec(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec
         ],
         experiments: Vec::new(),
         past: Vec::new(),
+        priors: Vec::new(),
         mixtures: Vec::new(),
         descriptors: BTreeMap::new(),
         pool: Vec::new(),
