@@ -123,6 +123,7 @@ pub fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
         experiments: (0..experiments).map(point).collect(),
         past: Vec::new(),
         priors: Vec::new(),
+        cost: None,
         mixtures: Vec::new(),
         descriptors: std::collections::BTreeMap::new(),
         pool: Vec::new(),

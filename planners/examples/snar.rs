@@ -117,6 +117,7 @@ fn problem() -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "prints a table")]
 
 use eutectic_planners::{
-    Bayesian, Measure, Memo, Outcome, Parameter, PlanError, Planner, Point, Problem, Random, Row, Space,
+    Bayesian, MAX_COUNT, Measure, Memo, Outcome, Parameter, PlanError, Planner, Point, Problem, Random, Row, Space,
 };
 use faer::{Mat, Side};
 use std::time::Instant;
@@ -54,8 +54,13 @@ fn suggestion(count: usize) -> Result<f64, PlanError> {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     };
-    let (drawn, _) = Random.suggest(&problem, &[], &Memo::default(), 1, count.max(2))?;
+    let mut drawn = Vec::new();
+    while drawn.len() < count {
+        let seed = 1 + drawn.len() as u64;
+        drawn.extend(Random.suggest(&problem, &[], &Memo::default(), seed, (count - drawn.len()).min(MAX_COUNT))?.0);
+    }
     let row = |(index, point): (usize, Point)| {
         let point = if index % 2 == 0 { point } else { Point(point.0.iter().map(|x| 0.25 + 0.1 * x).collect()) };
         let outcome = Outcome::Observed { objectives: vec![Measure::new(value(&point))], constraints: Vec::new() };
@@ -79,7 +84,7 @@ fn suggestion(count: usize) -> Result<f64, PlanError> {
 
 fn main() -> Result<(), PlanError> {
     println!("{:>6}  {:>14}  {:>12}  {:>10}", "rows", "suggestion ms", "Cholesky ms", "ratio");
-    for count in [20, 50, 100, 300, 1000] {
+    for count in [20, 50, 100, 300, 1000, 10_000] {
         let (ours, plain) = (suggestion(count)?, cholesky(count));
         println!("{count:>6}  {:>14.1}  {:>12.3}  {:>10.0}", 1e3 * ours, 1e3 * plain, ours / plain);
     }

@@ -12,5 +12,5 @@ fn main() -> std::io::Result<()> {
         let unknown = || std::io::Error::other(format!("there is no part '{name}'; there are {}", known()));
         without = without.and(Part::named(name).ok_or_else(unknown)?);
     }
-    stdio::run(&Bayesian { without }, std::io::stdin().lock(), std::io::stdout().lock())
+    stdio::run(&Bayesian { without, ..Bayesian::default() }, std::io::stdin().lock(), std::io::stdout().lock())
 }

@@ -81,6 +81,7 @@ fn on_known_functions() -> Result<(), PlanError> {
             reference: Vec::new(),
             shared: Vec::new(),
             past: Vec::new(),
+            cost: None,
         };
         let mut stops = Vec::new();
         for seed in 0..SEEDS {

@@ -30,6 +30,21 @@ const FRONT_HINTS: usize = 6;
 pub struct Bayesian {
     /// What of it is left out.
     pub without: Without,
+    /// What a point is chosen by.
+    pub strategy: Strategy,
+}
+
+/// What a point is chosen by, once there is a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// The improvement that is expected.
+    #[default]
+    Improvement,
+    /// Thompson sampling: the maximum of a function drawn from the model. Explores more, and cares for no cost. With several
+    /// objectives it is as [`Strategy::Improvement`].
+    ///
+    /// Source: W. Thompson, Biometrika 25 (1933); D. Russo et al., "A tutorial on Thompson sampling", 2018.
+    Thompson,
 }
 
 impl Planner for Bayesian {
@@ -55,7 +70,7 @@ impl Planner for Bayesian {
         if let Some(model) =
             Model::fit(problem, &frame, &call.rows, memo, self.without, seed).filter(|_| call.missing(count))
         {
-            let last = match call.improve(&model, memo, count.min(MODELLED_MAX)) {
+            let last = match call.improve(&model, memo, self.strategy, count.min(MODELLED_MAX)) {
                 Ok(last) => last,
                 Err(PlanError::Singular { .. }) => Vec::new(),
                 Err(error) => return Err(error),

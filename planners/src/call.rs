@@ -1,16 +1,19 @@
 //! One call for suggestions: fills the space, then looks for what promises the most.
 
-use crate::bayesian::{best_tried, front};
+use crate::bayesian::{Strategy, best_tried, front};
 use crate::design;
+use crate::drawn::{Drawn, Joint};
 use crate::frame::Frame;
 use crate::memo::Memo;
 use crate::model::{Expected, FEASIBLE, Model, Outlook};
 use crate::normal::{cumulative, density};
 use crate::planner::{Because, PlanError, Reason, Suggestion};
-use crate::problem::{Outcome, Point, Problem, Row};
+use crate::priced::Priced;
+use crate::problem::{Cost, Outcome, Point, Problem, Row};
 use crate::promise::Promise;
 use crate::rng;
-use crate::search::{self, Bounds};
+use crate::search::{self, Bounds, Score};
+use std::sync::Arc;
 
 /// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
 const FAR_EVERY: u64 = 4;
@@ -41,6 +44,7 @@ pub(crate) struct Call<'a> {
     pub(crate) rows: Vec<Row>,
     /// What is left of the pool, if there is one, in unit coordinates.
     pool: Option<Vec<Vec<f64>>>,
+    cost: Option<Arc<dyn Cost>>,
     /// The parameters that all suggestions have in common.
     shared: Vec<usize>,
     pub(crate) suggestions: Vec<Suggestion>,
@@ -59,6 +63,7 @@ impl<'a> Call<'a> {
             given: rows.len(),
             rows: rows.to_vec(),
             pool,
+            cost: problem.cost.clone(),
             shared: problem.shared.clone(),
             suggestions: Vec::new(),
         })
@@ -188,7 +193,13 @@ impl<'a> Call<'a> {
     }
 
     /// Adds the points that promise the most, up to `count` suggestions in all; returns the last one in unit coordinates.
-    pub(crate) fn improve(&mut self, model: &Model<'_>, memo: &Memo, count: usize) -> Result<Vec<f64>, PlanError> {
+    pub(crate) fn improve(
+        &mut self,
+        model: &Model<'_>,
+        memo: &Memo,
+        strategy: Strategy,
+        count: usize,
+    ) -> Result<Vec<f64>, PlanError> {
         let outlook = model.outlook()?;
         let further = count.saturating_sub(self.suggestions.len());
         let mut promise = outlook.promise(&self.rows, self.seed, further)?;
@@ -197,7 +208,8 @@ impl<'a> Call<'a> {
             if outlook.has_front() { front(&outlook, self.frame, &self.rows) } else { self.unit_of_best(&outlook) };
         let mut last = memo.last.clone();
         while self.missing(count) {
-            let Some(unit) = self.pick(model, &promise, &around, &last) else { break };
+            let drawn = if strategy == Strategy::Thompson { self.draw(&outlook, &around) } else { None };
+            let Some(unit) = drawn.or_else(|| self.pick(model, &promise, &around, &last)) else { break };
             promise.condition(&unit);
             let at = outlook.expected(&unit);
             let because = self.because(&unit, &at, best.as_ref());
@@ -215,6 +227,30 @@ impl<'a> Call<'a> {
         Ok(last)
     }
 
+    /// The maximum of a drawn function; `None` with several objectives, or where it is feasible nowhere that is looked at.
+    fn draw(&mut self, outlook: &Outlook<'_>, around: &[Vec<f64>]) -> Option<Vec<f64>> {
+        if outlook.has_front() || !outlook.has_one_objective() {
+            return None;
+        }
+        let number = self.rows.len() as u64;
+        let seed = rng::derive(self.seed, rng::Stream::Paths, number);
+        let mut source = rng::Source::new(seed, rng::Stream::Paths, 0);
+        let joint = Joint::all(outlook, &mut source);
+        let drawn = Drawn::new(self.frame, joint.get(source.below(joint.len()))?, &mut source);
+        if let Some(pool) = &self.pool {
+            let best = search::best_of(&drawn, pool)
+                .filter(|index| pool.get(*index).is_some_and(|unit| drawn.value(unit).is_finite()));
+            return best.map(|index| self.take(index));
+        }
+        let hints: Vec<Vec<f64>> = around.iter().map(|unit| self.frame.snap(unit)).collect();
+        let bounds = Bounds::whole(self.frame);
+        let bounds = match self.common() {
+            Some(first) => bounds.fixed(&self.shared, &first),
+            None => bounds,
+        };
+        search::search(self.frame, &drawn, &hints, &bounds, seed).filter(|unit| drawn.value(unit).is_finite())
+    }
+
     fn unit_of_best(&self, outlook: &Outlook<'_>) -> Vec<Vec<f64>> {
         let best = best_tried(outlook, self.frame, &self.rows).and_then(|(row, _)| self.rows.get(row));
         best.map(|row| self.frame.unit(&row.point)).into_iter().collect()
@@ -228,8 +264,13 @@ impl<'a> Call<'a> {
         around: &[Vec<f64>],
         last: &Vec<f64>,
     ) -> Option<Vec<f64>> {
+        let cost = self.cost.clone();
+        let previous = self.rows.last().map(|row| row.point.clone());
+        let frame = self.frame;
+        let priced = cost.as_deref().map(|cost| Priced { score: promise, frame, cost, previous: previous.as_ref() });
+        let score: &dyn Score = priced.as_ref().map_or(promise, |priced| priced);
         if let Some(pool) = &self.pool {
-            return search::best_of(promise, pool).map(|index| self.take(index));
+            return search::best_of(score, pool).map(|index| self.take(index));
         }
         let number = self.rows.len() as u64;
         let seed = rng::derive(self.seed, rng::Stream::Search, number);
@@ -245,7 +286,7 @@ impl<'a> Call<'a> {
             Some(first) => bounds.fixed(&self.shared, &first),
             None => bounds,
         };
-        search::search(self.frame, promise, &hints, &bounds, seed)
+        search::search(self.frame, score, &hints, &bounds, seed)
     }
 
     /// What of a point's promise comes from where, beside the best tried one, and which tried point is the nearest.

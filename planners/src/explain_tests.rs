@@ -15,6 +15,7 @@ fn problem(parameters: Vec<Parameter>, objectives: usize) -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod bayesian;
 mod binomial;
 mod call;
 mod design;
+mod drawn;
 mod explain;
 mod frame;
 mod front;
@@ -14,6 +15,7 @@ mod normal;
 mod optimise;
 mod part;
 mod planner;
+mod priced;
 mod problem;
 mod promise;
 mod random;
@@ -23,7 +25,7 @@ mod search;
 pub mod stdio;
 mod surrogate;
 
-pub use bayesian::Bayesian;
+pub use bayesian::{Bayesian, Strategy};
 pub use explain::{Dependence, Explanation, LeftOut, OutcomeExplanation, Sensitivity};
 pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 pub use mixture::Mixture;
@@ -32,7 +34,7 @@ pub use planner::{
     Because, Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
 };
 pub use problem::{
-    INITIAL_MAX, INITIAL_MIN, Linear, MAX_PAST, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space,
+    Cost, INITIAL_MAX, INITIAL_MIN, Linear, MAX_PAST, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space,
 };
 pub use random::Random;
 pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};

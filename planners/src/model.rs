@@ -359,6 +359,11 @@ impl Outlook<'_> {
         self.objectives.len() > 1 && self.scalar.is_none()
     }
 
+    /// Whether there is nothing but one objective to be improved.
+    pub(crate) fn has_one_objective(&self) -> bool {
+        self.objectives.len() == 1
+    }
+
     /// What is expected at a unit point.
     pub(crate) fn expected(&self, unit: &[f64]) -> Expected {
         let features = self.model.frame.features(unit);

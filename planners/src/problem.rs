@@ -34,6 +34,8 @@ pub struct Problem {
     /// The parameters, by their places, that all points of one call have in common: the temperature of a plate, say. Rows
     /// that are pending don't count.
     pub shared: Vec<usize>,
+    /// What an experiment costs, where costs differ; what promises as much for less is tried first.
+    pub cost: Option<Arc<dyn Cost>>,
     /// The rows of past campaigns, each over the same parameters and with the same outcomes, though perhaps not the same
     /// truth: another batch, another instrument. What they say is used as far as this campaign's readings bear it out.
     pub past: Vec<Vec<Row>>,
@@ -96,6 +98,13 @@ pub enum Parameter {
 pub trait Region: Send + Sync + fmt::Debug {
     /// Returns a number that is `<= 0` where the constraint holds; NaN counts as violated.
     fn margin(&self, point: &Point) -> f64;
+}
+
+/// What an experiment costs.
+pub trait Cost: Send + Sync + fmt::Debug {
+    /// The cost at a point, in any unit, given the point that was proposed before it (to clean a vessel, to heat a bath).
+    /// What isn't a finite number above 0 counts as the least cost there is.
+    fn cost(&self, point: &Point, previous: Option<&Point>) -> f64;
 }
 
 /// A weighted sum of the parameters that is bounded: `weights . x <= most`.

@@ -21,6 +21,7 @@ fn problem(objectives: usize, constraints: usize) -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::bayesian::best_tried;
 use crate::binomial;
+use crate::drawn::{Drawn, Joint};
 use crate::frame::Frame;
 use crate::memo::{Memo, SurrogateMemo};
 use crate::model::{FEASIBLE, Outlook};
 use crate::planner::PlanError;
 use crate::problem::{Problem, Row};
 use crate::rng::{self, Source, Stream};
-use crate::search::{self, Score};
-use crate::surrogate::{Member, Path, Paths, Sites, Transform};
+use crate::search::{self, Score as _};
+use crate::surrogate::{Sites, Transform};
 
 /// Sets of hyperparameters: what is hardly plausible counts here, as being wrong may be rare and no more.
 pub(crate) const SETS: usize = 32;
@@ -209,12 +210,6 @@ fn settled(memo: &Memo, fits: &[SurrogateMemo], rows: usize, initial: usize) -> 
     rows >= initial + SETTLED && memo.surrogates.iter().zip(fits).all(settled)
 }
 
-/// A set of hyperparameters: the paths of the objective, and those of what must hold.
-struct Joint<'a> {
-    objective: Paths<'a>,
-    constraints: Vec<Paths<'a>>,
-}
-
 /// Where paths are looked at.
 struct Looked<'a> {
     outlook: &'a Outlook<'a>,
@@ -244,13 +239,7 @@ impl<'a> Looked<'a> {
                 search::looked_at(frame, &hints, rng::derive(seed, Stream::Paths, 1))
             }
         };
-        let mut source = Source::new(seed, Stream::Paths, 0);
-        let mut paths = |member: &'a Member| Paths::new(member, &mut source);
-        let joint = outlook.joint().map(|(objective, constraints)| Joint {
-            objective: paths(objective),
-            constraints: constraints.into_iter().map(&mut paths).collect(),
-        });
-        let joint = joint.collect();
+        let joint = Joint::all(outlook, &mut Source::new(seed, Stream::Paths, 0));
         let climbs = problem.space.pool.is_none();
         let least = outlook.readings().first().into_iter().flatten().map(|it| it.0).fold(f64::INFINITY, f64::min);
         Self { outlook, frame, joint, answer: answer.to_vec(), tried, units, least, climbs, seed }
@@ -261,7 +250,11 @@ impl<'a> Looked<'a> {
         let mut gaps = Vec::with_capacity(count);
         for (index, joint) in self.joint.iter().enumerate() {
             let mine = (from..from + count).filter(|number| number % self.joint.len() == index);
-            let scores: Vec<PathScore<'_>> = mine.map(|number| PathScore::draw(self, joint, number)).collect();
+            let scores: Vec<Drawn<'_>> = mine
+                .map(|number| {
+                    Drawn::new(self.frame, joint, &mut Source::new(self.seed, Stream::Paths, 2 + number as u64))
+                })
+                .collect();
             let starts = self.starts(joint, &scores);
             gaps.extend(scores.iter().zip(starts).map(|(score, starts)| self.gap(score, starts)));
         }
@@ -269,7 +262,7 @@ impl<'a> Looked<'a> {
     }
 
     /// The best candidates of each path.
-    fn starts(&self, joint: &Joint<'_>, scores: &[PathScore<'_>]) -> Vec<Vec<(usize, f64)>> {
+    fn starts(&self, joint: &Joint<'_>, scores: &[Drawn<'_>]) -> Vec<Vec<(usize, f64)>> {
         let mut starts: Vec<Vec<(usize, f64)>> = vec![Vec::new(); scores.len()];
         for (chunk, units) in self.units.chunks(CHUNK).enumerate() {
             let features: Vec<Vec<f64>> = units.iter().map(|unit| self.frame.features(unit)).collect();
@@ -295,7 +288,7 @@ impl<'a> Looked<'a> {
 
     /// What a path says of the answer: of another tried point where the answer breaks a constraint, and of the worst one
     /// where all of them do.
-    fn here(&self, score: &PathScore<'_>) -> f64 {
+    fn here(&self, score: &Drawn<'_>) -> f64 {
         let answer = score.value(&self.answer);
         if answer.is_finite() {
             return answer;
@@ -305,7 +298,7 @@ impl<'a> Looked<'a> {
         if best.is_finite() { best } else { worst() }
     }
 
-    fn gap(&self, score: &PathScore<'_>, starts: Vec<(usize, f64)>) -> f64 {
+    fn gap(&self, score: &Drawn<'_>, starts: Vec<(usize, f64)>) -> f64 {
         let here = self.here(score);
         let known = starts.first().map_or(f64::NEG_INFINITY, |(_, value)| *value);
         let unit = |(index, value): (usize, f64)| self.units.get(index).map(|unit| (unit.clone(), value));
@@ -319,54 +312,6 @@ impl<'a> Looked<'a> {
         // A function that falls below everything read says nothing of how far: a bend turned back would make any size of it.
         let here = here.max(self.least);
         (self.outlook.objective_value(most) - self.outlook.objective_value(here)).max(0.0)
-    }
-}
-
-/// A drawn function, cut off where a drawn constraint is broken.
-struct PathScore<'a> {
-    frame: &'a Frame<'a>,
-    joint: &'a Joint<'a>,
-    objective: Path,
-    constraints: Vec<Path>,
-}
-
-impl<'a> PathScore<'a> {
-    fn draw(looked: &'a Looked<'a>, joint: &'a Joint<'a>, number: usize) -> Self {
-        let mut source = Source::new(looked.seed, Stream::Paths, 2 + number as u64);
-        Self {
-            frame: looked.frame,
-            joint,
-            objective: joint.objective.draw(&mut source),
-            constraints: joint.constraints.iter().map(|it| it.draw(&mut source)).collect(),
-        }
-    }
-
-    fn objective_at(&self, unit: &[f64]) -> f64 {
-        self.joint.objective.value(&self.objective, &self.frame.features(unit))
-    }
-
-    fn holds(&self, features: &[f64]) -> bool {
-        self.joint.constraints.iter().zip(&self.constraints).all(|(paths, path)| paths.value(path, features) <= 0.0)
-    }
-}
-
-impl Score for PathScore<'_> {
-    fn value(&self, unit: &[f64]) -> f64 {
-        let features = self.frame.features(unit);
-        if self.holds(&features) { self.joint.objective.value(&self.objective, &features) } else { f64::NEG_INFINITY }
-    }
-
-    fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
-        let features = self.frame.features(unit);
-        if !self.holds(&features) {
-            return (f64::NEG_INFINITY, vec![0.0; unit.len()]);
-        }
-        let (value, slope) = self.joint.objective.value_and_gradient(&self.objective, &features);
-        (value, self.frame.gradient(&slope))
-    }
-
-    fn has_borders(&self) -> bool {
-        !self.constraints.is_empty()
     }
 }
 

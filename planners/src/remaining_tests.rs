@@ -15,6 +15,7 @@ fn square() -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -216,6 +216,7 @@ fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
             },
             shared: places(&space.shared)?,
             past: Vec::new(),
+            cost: None,
             objectives: space.n_obj,
             constraints: space.n_con,
             initial: space.initial,

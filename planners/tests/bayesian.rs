@@ -28,6 +28,7 @@ fn problem(parameters: Vec<Parameter>, constraints: usize) -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -24,6 +24,7 @@ fn problem(space: Space) -> Problem {
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     }
 }
 

@@ -49,13 +49,14 @@ pub(crate) fn campaign(in_flight: u32, experiments: u32) -> CampaignSpec {
         experiments: Vec::new(),
         past: Vec::new(),
         priors: Vec::new(),
+        cost: None,
         mixtures: Vec::new(),
         descriptors: BTreeMap::new(),
         pool: Vec::new(),
         shared: Vec::new(),
         budget: Budget { experiments, in_flight, admission: Admission::AsArrived },
         stop: StopRule::default(),
-        planner: PlannerSpec { initial: Some(experiments), address: None },
+        planner: PlannerSpec { initial: Some(experiments), address: None, strategy: None },
     }
 }
 

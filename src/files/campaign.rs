@@ -5,18 +5,19 @@ use super::feasible::warn_if_nothing_is_left;
 use super::parameter::{Parameters, level, parameters};
 use super::past::{past, priors};
 use super::protocol::steps;
-use super::reader::{Placed, Table, parse, read, shortened};
+use super::reader::{Placed, Table, number, parse, read, shortened};
 use super::report::Report;
 use super::space::{mixtures, pool};
 use crate::closest::did_you_mean;
 use crate::units;
 use eutectic_core::CampaignName;
 use eutectic_core::model::{
-    Admission, Binary, Budget, CampaignSpec, Datum, EvalError, Expr, Goal, Leaf, Objective, Outcome, OutcomeConstraint,
-    Parameter, ParameterConstraint, PlannerSpec, STOP_CONFIDENCES, Setting, StopRule, Unit,
+    Admission, Binary, Budget, CampaignSpec, CostSpec, Datum, EvalError, Expr, Goal, Leaf, Objective, Outcome,
+    OutcomeConstraint, Parameter, ParameterConstraint, PlannerSpec, STOP_CONFIDENCES, Setting, StopRule, Strategy,
+    Unit,
 };
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,7 +85,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "description",
     "seed",
@@ -96,6 +97,7 @@ const KEYS: [&str; 15] = [
     "experiment",
     "data",
     "prior",
+    "cost",
     "mixture",
     "pool",
     "budget",
@@ -134,6 +136,7 @@ fn campaign(
     let pool = pool(root, folder, &parameters, digest, report);
     let past = past(root, folder, &parameters, &outcomes, digest, report);
     let priors = priors(root, folder, &parameters, &outcomes, digest, report);
+    let cost = cost(root, &names, &parameters, report);
     let budget = budget(root, report);
     let stop = stop(root, report);
     let planner = planner(root, report);
@@ -148,6 +151,7 @@ fn campaign(
         experiments,
         past,
         priors,
+        cost,
         mixtures,
         descriptors,
         pool,
@@ -455,6 +459,35 @@ fn budget(root: &Table<'_>, report: &mut Report) -> Option<Budget> {
     Some(Budget { experiments: experiments?, in_flight, admission })
 }
 
+fn cost(root: &Table<'_>, names: &Names, parameters: &[Parameter], report: &mut Report) -> Option<CostSpec> {
+    let table = root.table("cost", "what an experiment costs", report)?;
+    table.only(&["value", "changeover"], report);
+    let names = Names { parameters: names.parameters.clone(), outcomes: BTreeSet::new(), steps: BTreeSet::new() };
+    let value = table.text("value", report).and_then(|text| {
+        let read = expression(&text, &names, report)?;
+        typed(&read, Wanted::Number, parameters, &text, report).then_some(read)
+    });
+    let mut changeover = BTreeMap::new();
+    if table.has("changeover")
+        && let Some(costs) = table.table("changeover", "costs of a change", report)
+    {
+        for (key, value) in costs.entries() {
+            if !parameters.iter().any(|it| it.name == key.value) {
+                let help = did_you_mean(key.value, parameters.iter().map(|it| it.name.as_str()));
+                report.error(Some(key.span), format!("there is no parameter '{}'", shortened(key.value)), help);
+                continue;
+            }
+            let Some(cost) = number(value, key.value, report) else { continue };
+            if cost.value < 0.0 {
+                report.error(Some(cost.span), "a change can't cost less than nothing", "");
+                continue;
+            }
+            changeover.insert(key.value.to_owned(), cost.value);
+        }
+    }
+    Some(CostSpec { value, changeover })
+}
+
 fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
     let Some(table) = root.table("stop", "the stop rule", report) else { return StopRule::default() };
     table.only(&["target", "patience", "gain", "remaining_gain", "confidence"], report);
@@ -499,7 +532,7 @@ fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
 
 fn planner(root: &Table<'_>, report: &mut Report) -> PlannerSpec {
     let Some(table) = root.table("planner", "the planner", report) else { return PlannerSpec::default() };
-    table.only(&["initial", "address"], report);
+    table.only(&["initial", "strategy", "address"], report);
     let initial = table.whole("initial", 1..MAX_EXPERIMENTS + 1, report);
     let address = table.text("address", report).and_then(|address| {
         let plausible = address.value.parse::<tonic::transport::Uri>().is_ok_and(|it| {
@@ -511,5 +544,14 @@ fn planner(root: &Table<'_>, report: &mut Report) -> PlannerSpec {
         }
         plausible.then(|| address.value.to_owned())
     });
-    PlannerSpec { initial: initial.and_then(|it| u32::try_from(it.value).ok()), address }
+    let strategy = table.text("strategy", report).and_then(|text| match text.value {
+        "improvement" => Some(Strategy::Improvement),
+        "thompson" => Some(Strategy::Thompson),
+        other => {
+            let help = did_you_mean(other, ["improvement", "thompson"]);
+            report.error(Some(text.span), format!("there is no strategy '{}'", shortened(other)), help);
+            None
+        }
+    });
+    PlannerSpec { strategy, initial: initial.and_then(|it| u32::try_from(it.value).ok()), address }
 }

@@ -2,8 +2,8 @@
 
 use super::predicted;
 use eutectic_core::model::{
-    CampaignSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Mixture, Parameter,
-    ParameterConstraint, Predicted, Setting,
+    CampaignSpec, CostSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Mixture, Parameter,
+    ParameterConstraint, Predicted, Setting, Strategy,
 };
 use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
 use eutectic_planners as planners;
@@ -20,6 +20,8 @@ pub(super) struct Encoded {
     pub(super) numbers: Vec<Option<u32>>,
     pub(super) parameters: Arc<[Parameter]>,
     pub(super) known: Vec<ParameterConstraint>,
+    /// What points are chosen by.
+    pub(super) strategy: planners::Strategy,
     /// The names of the past campaigns.
     pub(super) priors: Vec<String>,
     /// Name and sign of each objective.
@@ -53,12 +55,20 @@ pub(super) fn encode(campaign: &Campaign, order: &PlanOrder) -> Encoded {
     };
     let mut problem = problem(spec, &campaign.pool, &parameters);
     problem.past = campaign.priors.iter().map(past).collect();
+    let costs = |spec: &CostSpec| -> Arc<dyn planners::Cost> {
+        Arc::new(Costs { spec: spec.clone(), parameters: Arc::clone(&parameters) })
+    };
+    problem.cost = spec.cost.as_ref().map(costs);
     let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), sign(it.goal));
     Encoded {
         problem,
         priors: campaign.priors.iter().map(|(name, _)| name.clone()).collect(),
         rows,
         numbers,
+        strategy: match spec.planner.strategy {
+            Some(Strategy::Thompson) => planners::Strategy::Thompson,
+            Some(Strategy::Improvement) | None => planners::Strategy::Improvement,
+        },
         known: spec.parameter_constraints.clone(),
         objectives: spec.objectives.iter().map(signed).collect(),
         constraints: spec.outcome_constraints.iter().map(|it| it.text.clone()).collect(),
@@ -114,6 +124,7 @@ fn problem(spec: &CampaignSpec, pool: &[Setting], parameters: &Arc<[Parameter]>)
         reference: Vec::new(),
         shared: spec.shared.iter().filter_map(place).collect(),
         past: Vec::new(),
+        cost: None,
     }
 }
 
@@ -123,6 +134,32 @@ fn range(domain: &Domain) -> planners::Parameter {
         Domain::Integer { low, high, log } => planners::Parameter::Integer { low: *low, high: *high, log: *log },
         Domain::Levels { values, log } => planners::Parameter::Levels { values: values.clone(), log: *log },
         Domain::Categorical { choices } => planners::Parameter::Categorical { choices: choices.len() },
+    }
+}
+
+/// What the campaign file says of costs.
+#[derive(Debug)]
+struct Costs {
+    spec: CostSpec,
+    parameters: Arc<[Parameter]>,
+}
+
+impl planners::Cost for Costs {
+    fn cost(&self, point: &Point, previous: Option<&Point>) -> f64 {
+        let place = |name: &String| self.parameters.iter().position(|it| it.name == *name);
+        let scope = |leaf: &Leaf| match leaf {
+            Leaf::Parameter(name) => {
+                let place = place(name)?;
+                Some(level(&self.parameters.get(place)?.domain, *point.0.get(place)?).datum())
+            }
+            Leaf::Outcome(_) | Leaf::Output { .. } => None,
+        };
+        let own = self.spec.value.as_ref().map_or(1.0, |value| value.number(&scope).map_or(f64::NAN, |it| it.value));
+        let changed = |(name, _): &(&String, &f64)| {
+            let at = |point: &Point| place(name).and_then(|place| point.0.get(place).copied());
+            previous.is_some_and(|previous| at(previous) != at(point))
+        };
+        own + self.spec.changeover.iter().filter(changed).map(|(_, cost)| cost).sum::<f64>()
     }
 }
 

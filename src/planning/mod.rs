@@ -112,7 +112,7 @@ pub async fn plan(input: PlanInput) -> Result<PlanAnswer, PlanningError> {
 pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     let Encoded { problem, rows, .. } = &input.encoded;
     let memo = &memo(&input.memo)?;
-    let planner = Bayesian::default();
+    let planner = Bayesian { strategy: input.encoded.strategy, ..Bayesian::default() };
     match input.purpose {
         Purpose::Propose { count } => {
             let gain = remaining::remaining(input, memo);

@@ -127,6 +127,7 @@ pub(super) fn read_problem(from: &wire::Problem) -> Result<Problem, String> {
         reference: Vec::new(),
         shared: from.shared.iter().map(|it| place(*it)).collect(),
         past: from.past.iter().map(past).collect::<Result<_, _>>()?,
+        cost: None,
     })
 }
 

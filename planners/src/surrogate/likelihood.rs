@@ -151,7 +151,7 @@ pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
     })
 }
 
-fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
+pub(super) fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
     -0.5 * dot(whitened, whitened) - factor.half_ln_det - whitened.len() as f64 * LN_SQRT_TAU
 }
 

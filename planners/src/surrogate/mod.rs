@@ -237,15 +237,25 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
     }
 }
 
-/// At most `limit` observations in their order: the best quarter of the limit, and an even choice of the rest.
+/// At most `limit` observations in their order: the best quarter of the limit, a quarter that lies the nearest to the best
+/// one, and an even choice of the rest.
 fn thinned(observations: &[Observation], limit: usize) -> Vec<&Observation> {
     if observations.len() <= limit {
         return observations.iter().collect();
     }
     let mut ranked: Vec<(usize, &Observation)> = observations.iter().enumerate().collect();
     ranked.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
-    let rest = ranked.split_off(limit / 4);
-    let wanted = limit - limit / 4;
+    let mut rest = ranked.split_off(limit / 4);
+    if let Some((_, best)) = ranked.first() {
+        let distance =
+            |it: &Observation| -> f64 { it.features.iter().zip(&best.features).map(|(a, b)| (a - b) * (a - b)).sum() };
+        rest.sort_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+    }
+    let far = rest.split_off(limit / 4);
+    ranked.append(&mut rest);
+    let mut rest = far;
+    rest.sort_by_key(|(index, _)| *index);
+    let wanted = limit - limit / 4 - limit / 4;
     let even = (0..wanted).filter_map(|index| rest.get(index * rest.len() / wanted)).copied();
     ranked.extend(even);
     ranked.sort_by_key(|(index, _)| *index);

@@ -7,6 +7,7 @@ use super::member::Member;
 use super::path::Paths;
 use super::{Fitting, Observation, Surrogate, Transform};
 use crate::rng::{Source, Stream};
+use std::sync::Arc;
 
 const GROUPS: [usize; 4] = [0, 1, 2, 2];
 
@@ -294,5 +295,75 @@ fn a_path_has_the_gradient_it_says() {
     close(value, paths.value(&path, &point), 1e-12);
     for (found, expected) in gradient.iter().zip(differences(&point, 1e-5, |x| paths.value(&path, x))) {
         close(*found, expected, 1e-6);
+    }
+}
+
+/// Values of scikit-learn 1.9.1: `GaussianProcessRegressor(C(exp .3) * Matern([exp -.7, exp .2], nu=2.5), alpha=exp -4)` on
+/// the readings less their generalised least squares mean.
+#[test]
+fn posterior_and_likelihood_are_those_of_another_library() {
+    let rows =
+        [[0.05, 0.9], [0.2, 0.35], [0.33, 0.71], [0.48, 0.12], [0.55, 0.55], [0.7, 0.83], [0.81, 0.27], [0.95, 0.6]];
+    let data = Data {
+        numbers: (0..8).collect(),
+        rows: rows.map(|row| row.to_vec()).to_vec(),
+        values: vec![0.3, -1.2, 0.8, 0.05, 1.7, -0.4, 0.9, -2.1],
+        known: vec![0.0; 8],
+        groups: vec![0, 1],
+        parameters: 2,
+        prior: None,
+    };
+    let hyper = Hyper(vec![-0.7, 0.2, 0.3, -4.0]);
+    let (k, _) = likelihood::covariance(&data, &hyper);
+    let factor = Factor::new(&k).unwrap();
+    let (mean, whitened) = likelihood::residuals(&data, &factor);
+    close(mean, -1.558_458_505_850_308_9, 1e-10);
+    close(likelihood::likelihood(&factor, &whitened), -34.270_377_881_090_596, 1e-10);
+    let member = Member::new(&data, &hyper, 1).unwrap();
+    let expected = [
+        ([0.1, 0.1], -2.169_265_168_041_148_3, 0.349_785_944_485_999_76),
+        ([0.5, 0.5], 1.293_145_660_479_959_8, 0.118_260_070_945_390_12),
+        ([0.9, 0.95], -2.764_997_438_198_483, 0.284_756_069_593_027_8),
+    ];
+    for (point, mean, sd) in expected {
+        let at = member.predict(&point);
+        close(at.means[0], mean, 1e-9);
+        close(at.sd, sd, 1e-8);
+    }
+}
+
+#[test]
+fn a_prior_mean_shifts_predictions_and_their_gradient_and_wrong_sources_are_left_out() {
+    let data = data(20);
+    let told = Arc::new(Member::new(&data, &hyper(), 1).unwrap());
+    let mut inverted = data.clone();
+    inverted.values.iter_mut().for_each(|value| *value = -*value);
+    let wrong = Arc::new(Member::new(&inverted, &hyper(), 1).unwrap());
+    let few = {
+        let mut few = data.clone();
+        few.rows.truncate(6);
+        few.values.truncate(6);
+        few.known.truncate(6);
+        few.numbers.truncate(6);
+        few
+    };
+    let sources = [Some(wrong), None, Some(told)];
+    let (weights, mode) = super::prior::weigh(&sources, &few, &hyper()).unwrap();
+    assert!(weights[0].abs() < 1e-12 && weights[1].abs() < 1e-12 && weights[2] > 0.5, "{weights:?}");
+    let prior = Arc::new(super::prior::Prior::new(&sources, &weights));
+    let left = Data { prior: Some(Arc::clone(&prior)), ..few.without(&prior) };
+    let member = Member::new(&left, &mode, 1).unwrap();
+    for (found, value) in member.values().iter().zip(&few.values) {
+        close(*found, *value, 1e-12);
+    }
+    let point = [0.45, 0.2, std::f64::consts::FRAC_1_SQRT_2, 0.0];
+    let at = member.predict(&point);
+    close(at.means[0], member.expected(&point), 1e-12);
+    let gradient = member.gradient(&point, &at, &[1.0], 0.0);
+    for (found, expected) in gradient.iter().zip(differences(&point, 1e-5, |x| member.expected(x))) {
+        close(*found, expected, 1e-6);
+    }
+    for (found, expected) in member.expected_gradient(&point).iter().zip(gradient) {
+        close(*found, expected, 1e-9);
     }
 }

@@ -124,6 +124,7 @@ fn campaign(
         reference: Vec::new(),
         shared: Vec::new(),
         past: Vec::new(),
+        cost: None,
     };
     let (planner, most) = (Bayesian::default(), drawn.most());
     let (mut rows, mut memo) = (Vec::<Row>::new(), Memo::default());

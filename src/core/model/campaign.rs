@@ -42,6 +42,9 @@ pub struct CampaignSpec {
     /// Parameters that all points of one plan have in common.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
+    /// What an experiment costs, where costs differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostSpec>,
     /// How much may be spent.
     pub budget: Budget,
     /// When to stop before the budget is spent.
@@ -224,6 +227,17 @@ pub struct Prior {
     pub rows: Vec<PastRow>,
 }
 
+/// What an experiment costs, in any unit: of what promises as much, the cheaper is tried first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CostSpec {
+    /// By its parameters; `None`: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Expr>,
+    /// What is added where a parameter has another level than in the experiment before, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changeover: BTreeMap<String, f64>,
+}
+
 /// How much may be spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -272,9 +286,22 @@ pub struct PlannerSpec {
     /// Size of the space-filling start; `None`: the planner's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<u32>,
+    /// What points are chosen by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
     /// Where a planner of one's own listens; `None`: the one that is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+}
+
+/// What the planner chooses points by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The improvement that is expected.
+    Improvement,
+    /// The maximum of a function drawn from the model.
+    Thompson,
 }
 
 impl CampaignSpec {

@@ -46,6 +46,7 @@ pub(super) fn spec(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec
         experiments: Vec::new(),
         past: Vec::new(),
         priors: Vec::new(),
+        cost: None,
         mixtures: Vec::new(),
         descriptors: BTreeMap::new(),
         pool: Vec::new(),
