@@ -9,9 +9,12 @@ use crate::part::Without;
 use crate::planner::{MAX_COUNT, PlanError, Planner, Reason, Recommendation, Suggestion};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::remaining::{self, Remaining, StopQuestion};
+use crate::surrogate::sets_for;
 
 /// A call places no more points than this by the model; any further ones fill gaps.
 const MODELLED_MAX: usize = 64;
+/// With fewer readings of the real experiment nobody can tell what another fidelity is worth.
+const REAL_MIN: usize = 4;
 /// With several objectives, how many points of the front are looked around at.
 const FRONT_HINTS: usize = 6;
 
@@ -67,9 +70,11 @@ impl Planner for Bayesian {
         call.warm(problem, initial);
         call.fill(initial - call.suggestions.len(), Reason::Initial)?;
         let mut next = memo.clone();
-        if let Some(model) =
-            Model::fit(problem, &frame, &call.rows, memo, self.without, seed).filter(|_| call.missing(count))
+        let sets = sets_for(rows.len());
+        if call.missing(count)
+            && let Some(Modelled { model, alike }) = self.model(problem, &frame, &call.rows, memo, sets, seed)
         {
+            call.alike = alike;
             let last = match call.improve(&model, memo, self.strategy, count.min(MODELLED_MAX)) {
                 Ok(last) => last,
                 Err(PlanError::Singular { .. }) => Vec::new(),
@@ -87,7 +92,8 @@ impl Planner for Bayesian {
         memo.check()?;
         let frame = Frame::new(&problem.space);
         let by_readings = || crate::Random.recommend(problem, rows, memo, seed);
-        let Some(model) = Model::fit(problem, &frame, rows, memo, self.without, seed) else { return by_readings() };
+        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let Some(Modelled { model, .. }) = modelled else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
         let Some((row, at)) = best_tried(&outlook, &frame, rows) else { return Err(PlanError::NothingObserved) };
         Ok(Recommendation {
@@ -122,8 +128,8 @@ impl Bayesian {
             return Err(PlanError::OneObjective);
         }
         let frame = Frame::new(&problem.space);
-        let model = Model::with_sets(problem, &frame, rows, memo, self.without, remaining::SETS, seed);
-        let model = model.ok_or(PlanError::NothingObserved)?;
+        let modelled = self.model(problem, &frame, rows, memo, remaining::SETS, seed);
+        let Modelled { model, .. } = modelled.ok_or(PlanError::NothingObserved)?;
         remaining::remaining(problem, &model.outlook()?, rows, memo, seed, question)
     }
 
@@ -135,8 +141,50 @@ impl Bayesian {
         problem.check(rows)?;
         memo.check()?;
         let frame = Frame::new(&problem.space);
-        let model = Model::fit(problem, &frame, rows, memo, self.without, seed).ok_or(PlanError::NothingObserved)?;
+        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let Modelled { model, .. } = modelled.ok_or(PlanError::NothingObserved)?;
         Ok(explain::explain(problem, &model.outlook()?, rows, seed))
+    }
+}
+
+/// A model, and whether other fidelities than the real one are part of it.
+struct Modelled<'a> {
+    model: Model<'a>,
+    alike: bool,
+}
+
+impl Bayesian {
+    /// The model of all rows; where there are fidelities, that of the real ones alone if it foretells them better. Other
+    /// fidelities that tell nothing would only blur it.
+    fn model<'a>(
+        &self,
+        problem: &Problem,
+        frame: &'a Frame<'a>,
+        rows: &[Row],
+        memo: &Memo,
+        sets: usize,
+        seed: u64,
+    ) -> Option<Modelled<'a>> {
+        let fit = |rows: &[Row], memo: &Memo| Model::fit(problem, frame, rows, memo, self.without, sets, seed);
+        if problem.space.fidelity.is_none() {
+            return fit(rows, memo).map(|model| Modelled { model, alike: false });
+        }
+        // Fits of other rows are no start for these.
+        let memo = Memo::default();
+        let all = fit(rows, &memo)?;
+        // What isn't real stands as pending: rows keep their places.
+        let apart = |row: &Row| {
+            let real = frame.is_real(&frame.unit(&row.point));
+            Row { outcome: if real { row.outcome.clone() } else { Outcome::Pending }, point: row.point.clone() }
+        };
+        let real: Vec<Row> = rows.iter().map(apart).collect();
+        let observed = real.iter().filter(|row| matches!(row.outcome, Outcome::Observed { .. })).count();
+        let alone = if observed >= REAL_MIN { fit(&real, &memo) } else { None };
+        let foretells = |model: &Model<'_>| model.outlook().map_or(f64::NEG_INFINITY, |it| it.foretells(rows));
+        match alone {
+            Some(alone) if foretells(&alone) > foretells(&all) => Some(Modelled { model: alone, alike: false }),
+            Some(_) | None => Some(Modelled { model: all, alike: true }),
+        }
     }
 }
 
@@ -151,8 +199,10 @@ pub(crate) fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row])
         Outcome::Observed { objectives, .. } => objectives.iter().all(|Measure { value, .. }| value.is_finite()),
         Outcome::Pending | Outcome::Failed => false,
     };
-    let tried = rows.iter().enumerate().filter(|(_, row)| usable(&row.outcome));
-    let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.unit(&row.point))));
+    let real = |row: &Row| frame.is_real(&frame.unit(&row.point));
+    let any = rows.iter().any(|row| usable(&row.outcome) && real(row));
+    let tried = rows.iter().enumerate().filter(|(_, row)| usable(&row.outcome) && (real(row) || !any));
+    let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.aim(&frame.unit(&row.point)))));
     let ahead = |next: &Expected, best: &Expected| match (next.p_feasible >= FEASIBLE, best.p_feasible >= FEASIBLE) {
         (true, true) => balanced(next) > balanced(best),
         (false, false) => next.p_feasible > best.p_feasible,

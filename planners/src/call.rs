@@ -27,6 +27,8 @@ const ALIKE: f64 = 0.05;
 const OTHER: f64 = 0.15;
 /// One in so many points of the initial design comes from past campaigns, where there are any.
 const PAST_SHARE: usize = 3;
+/// At least one in so many readings is of the real experiment, where there are fidelities.
+const REAL_EVERY: usize = 6;
 /// How often a point is rounded until it stays as it is.
 const SETTLING: usize = 8;
 /// How often more of the initial design is looked at for points that may have in common what a batch shares.
@@ -45,6 +47,8 @@ pub(crate) struct Call<'a> {
     /// What is left of the pool, if there is one, in unit coordinates.
     pool: Option<Vec<Vec<f64>>>,
     cost: Option<Arc<dyn Cost>>,
+    /// Whether another fidelity may stand in for the real one.
+    pub(crate) alike: bool,
     /// The parameters that all suggestions have in common.
     shared: Vec<usize>,
     pub(crate) suggestions: Vec<Suggestion>,
@@ -64,6 +68,7 @@ impl<'a> Call<'a> {
             rows: rows.to_vec(),
             pool,
             cost: problem.cost.clone(),
+            alike: false,
             shared: problem.shared.clone(),
             suggestions: Vec::new(),
         })
@@ -210,6 +215,7 @@ impl<'a> Call<'a> {
         while self.missing(count) {
             let drawn = if strategy == Strategy::Thompson { self.draw(&outlook, &around) } else { None };
             let Some(unit) = drawn.or_else(|| self.pick(model, &promise, &around, &last)) else { break };
+            let unit = self.cheaper(&outlook, unit);
             promise.condition(&unit);
             let at = outlook.expected(&unit);
             let because = self.because(&unit, &at, best.as_ref());
@@ -278,7 +284,7 @@ impl<'a> Call<'a> {
         let hints: Vec<Vec<f64>> =
             around.iter().chain(known.then_some(last)).map(|unit| self.frame.snap(unit)).collect();
         let bounds = match around.first().filter(|_| self.is_one_valley(model)) {
-            Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(best),
+            Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(self.frame, best),
             Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
             Some(_) | None => Bounds::whole(self.frame),
         };
@@ -287,6 +293,31 @@ impl<'a> Call<'a> {
             None => bounds,
         };
         search::search(self.frame, score, &hints, &bounds, seed)
+    }
+
+    /// The same point in another fidelity, where that tells more of the real one for what it costs.
+    ///
+    /// What a reading tells is the share of the real outcome's variance there that it would take away. Each of
+    /// [`REAL_EVERY`] readings is real whatever the model says: it may be wrong about how alike the fidelities are, and only
+    /// real readings tell it.
+    fn cheaper(&self, outlook: &Outlook<'_>, unit: Vec<f64>) -> Vec<f64> {
+        let Some(cost) = self.cost.as_deref().filter(|_| self.alike && self.pool.is_none()) else { return unit };
+        let is_real = |row: &Row| self.frame.is_real(&self.frame.unit(&row.point));
+        let since = self.rows.iter().rev().take_while(|row| !is_real(row)).count();
+        if since + 1 >= REAL_EVERY {
+            return unit;
+        }
+        let previous = self.rows.last().map(|row| &row.point);
+        let worth = |other: &[f64]| {
+            let cost = cost.cost(&self.frame.point(other), previous);
+            outlook.tells(other, &unit) / if cost.is_finite() && cost > 0.0 { cost } else { f64::MIN_POSITIVE }
+        };
+        let others = self.frame.others(&unit).into_iter().filter(|other| self.frame.holds(other));
+        let judged = others.map(|other| (worth(&other), other));
+        match judged.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
+            Some((best, other)) if best > worth(&unit) => other,
+            Some(_) | None => unit,
+        }
     }
 
     /// What of a point's promise comes from where, beside the best tried one, and which tried point is the nearest.
@@ -313,7 +344,7 @@ impl<'a> Call<'a> {
     /// followed to its end. Not with constraints, several objectives or categories, where what is good may lie in places
     /// that don't hang together, and leaving the first of them is what the budget is for.
     fn is_one_valley(&self, model: &Model<'_>) -> bool {
-        model.is_plain() && self.frame.numeric().iter().all(|it| *it)
+        model.is_plain() && self.frame.is_numeric()
     }
 
     /// The space without what the last rows have in common in one of the parameters, if they have.

@@ -7,6 +7,9 @@
 use crate::mixture;
 use crate::problem::{Parameter, Point, Space};
 
+/// A whole number with more values than this has its least one as the only other fidelity.
+const MOST_FIDELITIES: i64 = 20;
+
 /// A space seen in unit coordinates.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame<'a> {
@@ -49,6 +52,51 @@ impl<'a> Frame<'a> {
         self.space.parameters.len()
     }
 
+    /// The coordinate of the fidelity and its value in the real experiment.
+    pub(crate) fn real(&self) -> Option<(usize, f64)> {
+        let fidelity = self.space.fidelity.as_ref()?;
+        let parameter = self.space.parameters.get(fidelity.parameter)?;
+        Some((fidelity.parameter, to_unit(parameter, fidelity.real)))
+    }
+
+    /// The same point in the real experiment.
+    pub(crate) fn aim(&self, unit: &[f64]) -> Vec<f64> {
+        let mut aimed = unit.to_vec();
+        if let Some((parameter, real)) = self.real()
+            && let Some(entry) = aimed.get_mut(parameter)
+        {
+            *entry = real;
+        }
+        aimed
+    }
+
+    /// Whether a unit point is one of the real experiment.
+    pub(crate) fn is_real(&self, unit: &[f64]) -> bool {
+        self.real().is_none_or(|(parameter, real)| unit.get(parameter).is_some_and(|u| (u - real).abs() < 1e-9))
+    }
+
+    /// The same point in every other fidelity.
+    pub(crate) fn others(&self, unit: &[f64]) -> Vec<Vec<f64>> {
+        let Some((index, _)) = self.real() else { return Vec::new() };
+        let levels: Vec<f64> = match self.space.parameters.get(index) {
+            Some(Parameter::Categorical { choices }) => (0..*choices).map(|choice| choice as f64).collect(),
+            Some(Parameter::Levels { values, .. }) => values.clone(),
+            Some(Parameter::Integer { low, high, .. }) if high - low < MOST_FIDELITIES => {
+                (*low..=*high).map(|level| level as f64).collect()
+            }
+            Some(Parameter::Integer { low, .. }) => vec![*low as f64],
+            Some(Parameter::Real { .. }) | None => Vec::new(),
+        };
+        let at = |level: f64| {
+            let mut moved = unit.to_vec();
+            if let (Some(entry), Some(parameter)) = (moved.get_mut(index), self.space.parameters.get(index)) {
+                *entry = to_unit(parameter, level);
+            }
+            moved
+        };
+        levels.into_iter().map(at).filter(|moved| !self.is_real(moved)).collect()
+    }
+
     /// Which coordinates an ascent may move: the reals that have room.
     pub(crate) fn continuous(&self) -> Vec<bool> {
         let moves = |parameter: &Parameter| matches!(parameter, Parameter::Real { .. }) && !parameter.is_fixed();
@@ -59,6 +107,12 @@ impl<'a> Frame<'a> {
     pub(crate) fn numeric(&self) -> Vec<bool> {
         let number = |owner: &usize| !matches!(self.space.parameters.get(*owner), Some(Parameter::Categorical { .. }));
         self.owners.iter().map(number).collect()
+    }
+
+    /// Whether all parameters are numbers, but for the fidelity.
+    pub(crate) fn is_numeric(&self) -> bool {
+        let fidelity = self.space.fidelity.map(|it| it.parameter);
+        self.owners.iter().zip(self.numeric()).all(|(owner, numeric)| numeric || Some(*owner) == fidelity)
     }
 
     /// The unit coordinates of a point; outside `[0, 1]` where a real lies outside its range.

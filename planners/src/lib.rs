@@ -34,7 +34,8 @@ pub use planner::{
     Because, Estimate, MAX_COUNT, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, Suggestion,
 };
 pub use problem::{
-    Cost, INITIAL_MAX, INITIAL_MIN, Linear, MAX_PAST, Measure, Outcome, Parameter, Point, Problem, Region, Row, Space,
+    Cost, Fidelity, INITIAL_MAX, INITIAL_MIN, Linear, MAX_PAST, Measure, Outcome, Parameter, Point, Problem, Region,
+    Row, Space,
 };
 pub use random::Random;
 pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};

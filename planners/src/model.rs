@@ -80,18 +80,6 @@ impl<'a> Model<'a> {
         rows: &[Row],
         memo: &Memo,
         without: Without,
-        seed: u64,
-    ) -> Option<Self> {
-        Self::with_sets(problem, frame, rows, memo, without, sets_for(rows.len()), seed)
-    }
-
-    /// The same with another number of sets of hyperparameters.
-    pub(crate) fn with_sets(
-        problem: &Problem,
-        frame: &'a Frame<'a>,
-        rows: &[Row],
-        memo: &Memo,
-        without: Without,
         sets: usize,
         seed: u64,
     ) -> Option<Self> {
@@ -359,6 +347,29 @@ impl Outlook<'_> {
         self.objectives.len() > 1 && self.scalar.is_none()
     }
 
+    /// The share of the first objective's variance at a unit point that a reading at another one would take away: the mean
+    /// over all sets of hyperparameters.
+    pub(crate) fn tells(&self, reading: &[f64], of: &[f64]) -> f64 {
+        let frame = self.model.frame;
+        let (reading, of) = (frame.features(reading), frame.features(of));
+        let members = self.objectives.first().map_or(&[][..], Vec::as_slice);
+        members.iter().map(|member| member.tells(&reading, &of)).sum::<f64>() / members.len().max(1) as f64
+    }
+
+    /// How plausible the real experiment's readings of the first objective are without themselves: the mean logarithm of
+    /// their density.
+    pub(crate) fn foretells(&self, rows: &[Row]) -> f64 {
+        let Some(studied) = self.studied_objectives().into_iter().next() else { return f64::NEG_INFINITY };
+        let frame = self.model.frame;
+        let real = |row: &usize| rows.get(*row).is_some_and(|row| frame.is_real(&frame.unit(&row.point)));
+        let readings: Vec<_> = studied.left_out().into_iter().filter(|(row, ..)| real(row)).collect();
+        let density = |(_, value, mean, sd): &(usize, f64, f64, f64)| {
+            let slope = studied.surrogate.transform.slope(studied.value(*value));
+            -0.5 * ((value - mean) / sd).powi(2) - libm::log(*sd) + libm::log(slope)
+        };
+        readings.iter().map(density).sum::<f64>() / readings.len().max(1) as f64
+    }
+
     /// Whether there is nothing but one objective to be improved.
     pub(crate) fn has_one_objective(&self) -> bool {
         self.objectives.len() == 1
@@ -428,7 +439,7 @@ impl Outlook<'_> {
     /// The tried points with what the search is led by, there.
     pub(crate) fn by_mean(&self, rows: &[Row]) -> Vec<(Vec<f64>, f64)> {
         let tried = rows.iter().filter(|row| matches!(row.outcome, Outcome::Observed { .. }));
-        let units = tried.map(|row| self.model.frame.unit(&row.point));
+        let units = tried.map(|row| self.model.frame.aim(&self.model.frame.unit(&row.point)));
         units.map(|unit| (unit.clone(), self.expected(&unit).leads.first().map_or(0.0, |(mean, _)| *mean))).collect()
     }
 
@@ -473,8 +484,10 @@ impl Outlook<'_> {
         let frame = self.model.frame;
         let observed = |row: &&Row| matches!(row.outcome, Outcome::Observed { .. });
         let pending = rows.iter().filter(|row| row.outcome == Outcome::Pending);
-        let mut sites = self.contenders(rows.iter().filter(observed).map(|row| frame.unit(&row.point)).collect());
-        sites.extend(pending.map(|row| frame.unit(&row.point)));
+        // What counts is what all of them would be in the real experiment.
+        let real = |row: &Row| frame.aim(&frame.unit(&row.point));
+        let mut sites = self.contenders(rows.iter().filter(observed).map(real).collect());
+        sites.extend(pending.map(real));
         Promise::new(self.model, &sites, seed, rows.len() as u64, further)
     }
 

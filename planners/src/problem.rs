@@ -52,6 +52,8 @@ pub struct Space {
     pub pool: Option<Vec<Point>>,
     /// Parameters that share a total.
     pub mixtures: Vec<Mixture>,
+    /// A parameter by which experiments are more or less like the real one.
+    pub fidelity: Option<Fidelity>,
     /// What is known of a category's choices, by the parameter's place: one row of numbers a choice, such as properties of
     /// a solvent. Choices with like numbers are then taken to act alike, as far as the outcomes bear it out.
     pub descriptors: BTreeMap<usize, Vec<Vec<f64>>>,
@@ -98,6 +100,17 @@ pub enum Parameter {
 pub trait Region: Send + Sync + fmt::Debug {
     /// Returns a number that is `<= 0` where the constraint holds; NaN counts as violated.
     fn margin(&self, point: &Point) -> f64;
+}
+
+/// A parameter by which experiments are more or less like the real one: a simulator and the reactor, a short assay and the
+/// long one. Objectives and constraints are those of the real one; the others are tried where they tell enough of it for
+/// what they cost ([`Problem::cost`]; without it they never are).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Its place among the parameters; a category, or a number of a lattice.
+    pub parameter: usize,
+    /// Its value in the real experiment.
+    pub real: f64,
 }
 
 /// What an experiment costs.
@@ -330,6 +343,17 @@ impl Problem {
         }
         for (parameter, table) in &self.space.descriptors {
             check_descriptors(self.space.parameters.get(*parameter), *parameter, table)?;
+        }
+        if let Some(fidelity) = &self.space.fidelity {
+            let wrong = |why| Err(PlanError::Parameter { parameter: fidelity.parameter, why });
+            match self.space.parameters.get(fidelity.parameter) {
+                Some(Parameter::Real { .. }) => return wrong("a fidelity is a category or a number of a lattice"),
+                Some(parameter) if !parameter.admits(fidelity.real) => {
+                    return wrong("the real experiment's value is none of its values");
+                }
+                None => return wrong("it is to be the fidelity and isn't there"),
+                Some(_) => {}
+            }
         }
         if let Some(shared) = self.shared.iter().find(|index| **index >= self.space.parameters.len()) {
             return Err(PlanError::Parameter {

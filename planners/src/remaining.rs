@@ -127,7 +127,7 @@ pub(crate) fn remaining(
 ) -> Result<Remaining, PlanError> {
     let frame = outlook.frame();
     let (row, at) = best_tried(outlook, frame, rows).ok_or(PlanError::NothingObserved)?;
-    let answer = rows.get(row).map(|it| frame.unit(&it.point)).unwrap_or_default();
+    let answer = rows.get(row).map(|it| frame.aim(&frame.unit(&it.point))).unwrap_or_default();
     let looked = Looked::new(problem, outlook, rows, &answer, rng::derive(seed, Stream::Paths, rows.len() as u64));
     let coverage = coverage(outlook.readings());
     let screened = looked.gaps(0, SCREEN);
@@ -219,8 +219,8 @@ struct Looked<'a> {
     /// The tried points, the best by the model first.
     tried: Vec<Vec<f64>>,
     units: Vec<Vec<f64>>,
-    /// The least reading, standardised.
-    least: f64,
+    /// The least and the highest reading of the objective.
+    read: (f64, f64),
     /// Whether paths may be climbed from there: not where only these points may be.
     climbs: bool,
     seed: u64,
@@ -233,7 +233,9 @@ impl<'a> Looked<'a> {
         tried.sort_by(|a, b| b.1.total_cmp(&a.1));
         let tried: Vec<Vec<f64>> = tried.into_iter().map(|(unit, _)| unit).collect();
         let units = match &problem.space.pool {
-            Some(pool) => pool.iter().filter(|it| problem.space.contains(it)).map(|it| frame.unit(it)).collect(),
+            Some(pool) => {
+                pool.iter().filter(|it| problem.space.contains(it)).map(|it| frame.aim(&frame.unit(it))).collect()
+            }
             None => {
                 let hints: Vec<Vec<f64>> = tried.iter().take(HINTS).map(|unit| frame.snap(unit)).collect();
                 search::looked_at(frame, &hints, rng::derive(seed, Stream::Paths, 1))
@@ -241,8 +243,10 @@ impl<'a> Looked<'a> {
         };
         let joint = Joint::all(outlook, &mut Source::new(seed, Stream::Paths, 0));
         let climbs = problem.space.pool.is_none();
-        let least = outlook.readings().first().into_iter().flatten().map(|it| it.0).fold(f64::INFINITY, f64::min);
-        Self { outlook, frame, joint, answer: answer.to_vec(), tried, units, least, climbs, seed }
+        let readings = outlook.readings();
+        let values = || readings.first().into_iter().flatten().map(|it| outlook.objective_value(it.0));
+        let read = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        Self { outlook, frame, joint, answer: answer.to_vec(), tried, units, read, climbs, seed }
     }
 
     /// What `count` paths leave to gain over the answer, in the objective's unit: those from number `from` on.
@@ -309,9 +313,12 @@ impl<'a> Looked<'a> {
             known
         };
         let most = climbed.max(known).max(here);
-        // A function that falls below everything read says nothing of how far: a bend turned back would make any size of it.
-        let here = here.max(self.least);
-        (self.outlook.objective_value(most) - self.outlook.objective_value(here)).max(0.0)
+        // Outside of what has been read a bend that is turned back makes any size of a little: no function is believed to
+        // fall below it, nor to rise above it by more than the whole of it.
+        let (least, highest) = self.read;
+        let here = self.outlook.objective_value(here).max(least);
+        let most = self.outlook.objective_value(most).min(highest + (highest - least));
+        (most - here).max(0.0)
     }
 }
 

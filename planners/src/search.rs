@@ -61,7 +61,13 @@ impl Bounds {
             Parameter::Categorical { choices } => choices.saturating_sub(1) as f64,
             Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => 1.0,
         };
-        Self { lower: vec![0.0; frame.dimension()], upper: frame.space.parameters.iter().map(last).collect() }
+        let whole =
+            Self { lower: vec![0.0; frame.dimension()], upper: frame.space.parameters.iter().map(last).collect() };
+        // What is looked for is the real experiment's.
+        match frame.real() {
+            Some((parameter, _)) => whole.fixed(&[parameter], &frame.aim(&vec![0.0; frame.dimension()])),
+            None => whole,
+        }
     }
 
     /// The same with these coordinates as they are at a point.
@@ -84,9 +90,14 @@ impl Bounds {
     }
 
     /// What lies near to a point; there are no categories then.
-    pub(crate) fn near(centre: &[f64]) -> Self {
+    pub(crate) fn near(frame: &Frame<'_>, centre: &[f64]) -> Self {
+        let centre = &frame.aim(centre);
         let beside = |by: f64| centre.iter().map(|u| (u + by).clamp(0.0, 1.0)).collect();
-        Self { lower: beside(-NEAR), upper: beside(NEAR) }
+        let near = Self { lower: beside(-NEAR), upper: beside(NEAR) };
+        match frame.real() {
+            Some((parameter, _)) => near.fixed(&[parameter], centre),
+            None => near,
+        }
     }
 
     /// What lies beyond a stretch of one coordinate: below it or above it, whichever `share` of the room falls to.

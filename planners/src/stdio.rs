@@ -212,7 +212,7 @@ fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
                 mixtures: space.mixtures.iter().map(mixture).collect::<Result<_, _>>()?,
                 regions: space.linear.iter().map(linear).collect::<Result<_, _>>()?,
                 descriptors: described.map(|(index, named)| (index, named.descriptors.clone())).collect(),
-                pool: None,
+                ..Space::default()
             },
             shared: places(&space.shared)?,
             past: Vec::new(),

@@ -192,6 +192,7 @@ fn failure_kind(kind: FailureKind) -> &'static str {
 pub(super) fn stop_reason(reason: &StopReason) -> wire::Stop {
     let word = match reason {
         StopReason::Budget { .. } => "budget",
+        StopReason::Cost { .. } => "cost",
         StopReason::Target { .. } => "target",
         StopReason::Stagnation { .. } => "stagnation",
         StopReason::Evidence { .. } => "evidence",

@@ -312,6 +312,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         planner_ms: 0,
         operations: 0,
         used: 0,
+        spent: 0.0,
         equipment_failures: 0,
         best: None,
         since_gain: 0,
@@ -343,6 +344,8 @@ fn add_experiment(
     setting: &Setting,
     why: Option<Why>,
 ) {
+    let previous = campaign.experiments.last().map(|it| &it.setting);
+    campaign.spent += campaign.spec.cost_of(setting, previous);
     campaign.experiments.push(Experiment {
         number,
         origin: origin.clone(),
@@ -483,6 +486,10 @@ fn end_experiment(campaign: &mut Campaign, number: ExperimentNumber, at: Time, p
 fn observed(campaign: &mut Campaign, number: ExperimentNumber, at: Time, observation: &Observation) {
     end_experiment(campaign, number, at, ExperimentPhase::Observed(observation.clone()));
     campaign.equipment_failures = 0;
+    let real = campaign.experiment(number).is_none_or(|it| campaign.spec.is_real(&it.setting));
+    if !real {
+        return;
+    }
     let gained = campaign.spec.gained(campaign.best.map(|(_, value)| value), observation);
     campaign.since_gain = if gained.enough { 0 } else { campaign.since_gain + 1 };
     if let Some(value) = gained.better {

@@ -165,6 +165,8 @@ pub struct Campaign {
     pub operations: u64,
     /// Experiments of the budget that are used or spoken for.
     pub used: u32,
+    /// What they cost by the campaign's own words.
+    pub spent: f64,
     /// Failures of equipment since the last observation.
     pub equipment_failures: u32,
     /// The best feasible experiment so far and its objective, where there is one objective.

@@ -2,6 +2,7 @@
 
 mod against;
 mod campaign;
+mod conduct;
 mod difference;
 mod expression;
 mod feasible;

@@ -5,7 +5,7 @@ use super::past::{level, open};
 use super::reader::{Placed, Table, shortened, wrong};
 use super::report::Report;
 use crate::closest::did_you_mean;
-use eutectic_core::model::{Domain, Mixture, Parameter, Setting};
+use eutectic_core::model::{Domain, FidelitySpec, Mixture, Parameter, Setting};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -57,6 +57,30 @@ pub(super) fn mixtures(root: &Table<'_>, parameters: &[Parameter], report: &mut 
         mixtures.push(Mixture { parameters, total: total.value, at_most });
     }
     mixtures
+}
+
+/// The parameter by which experiments are more or less like the real one.
+pub(super) fn fidelity(root: &Table<'_>, parameters: &[Parameter], report: &mut Report) -> Option<FidelitySpec> {
+    let table = root.table("fidelity", "the fidelity", report)?;
+    table.only(&["parameter", "real"], report);
+    let name = table.text_needed("parameter", "parameter = \"source\"", report)?;
+    let Some(parameter) = parameters.iter().find(|it| it.name == name.value) else {
+        let help = did_you_mean(name.value, parameters.iter().map(|it| it.name.as_str()));
+        report.error(Some(name.span), format!("there is no parameter '{}'", shortened(name.value)), help);
+        return None;
+    };
+    if matches!(parameter.domain, Domain::Real { .. }) {
+        let help = "give it choices, or values";
+        report.error(Some(name.span), format!("'{}' has no levels that could be told apart", name.value), help);
+        return None;
+    }
+    let Some((_, real)) = table.entries().find(|(key, _)| key.value == "real") else {
+        let help = "real = \"experiment\"";
+        report.error(Some(table.span.clone()), "a fidelity needs its level in the real experiment", help);
+        return None;
+    };
+    let real = super::parameter::level(real, parameter, report)?;
+    Some(FidelitySpec { parameter: parameter.name.clone(), real })
 }
 
 fn component<'a>(

@@ -2,8 +2,8 @@
 
 use super::predicted;
 use eutectic_core::model::{
-    CampaignSpec, CostSpec, Datum, Domain, Expr, FailureKind, Goal, Leaf, Level, Measured, Mixture, Parameter,
-    ParameterConstraint, Predicted, Setting, Strategy,
+    CampaignSpec, CostSpec, Datum, Domain, Expr, FailureKind, FidelitySpec, Goal, Leaf, Level, Measured, Mixture,
+    Parameter, ParameterConstraint, Predicted, Setting, Strategy,
 };
 use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
 use eutectic_planners as planners;
@@ -113,6 +113,12 @@ fn problem(spec: &CampaignSpec, pool: &[Setting], parameters: &Arc<[Parameter]>)
     };
     let mut space = space(parameters, spec.parameter_constraints.iter().map(|it| &it.holds));
     space.mixtures = spec.mixtures.iter().map(mixture).collect();
+    let fidelity = |it: &FidelitySpec| {
+        let parameter = place(&it.parameter)?;
+        let real = coordinate(parameters.get(parameter)?, Some(&it.real))?;
+        Some(planners::Fidelity { parameter, real })
+    };
+    space.fidelity = spec.fidelity.as_ref().and_then(fidelity);
     let described = spec.descriptors.iter().filter_map(|(name, table)| Some((place(name)?, table.clone())));
     space.descriptors = described.collect();
     space.pool = (!pool.is_empty()).then(|| pool.iter().map(|setting| point(parameters, setting)).collect());
@@ -171,16 +177,18 @@ fn sign(goal: Goal) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a campaign has far fewer than 2^53 choices")]
-fn point(parameters: &[Parameter], setting: &Setting) -> Point {
-    let coordinate = |parameter: &Parameter| match (setting.get(&parameter.name), &parameter.domain) {
-        (Some(Level::Choice(choice)), Domain::Categorical { choices }) => {
+fn coordinate(parameter: &Parameter, level: Option<&Level>) -> Option<f64> {
+    match (level?, &parameter.domain) {
+        (Level::Choice(choice), Domain::Categorical { choices }) => {
             choices.iter().position(|it| it == choice).map(|place| place as f64)
         }
-        (Some(level), _) => level.number(),
-        (None, _) => None,
-    };
+        (level, _) => level.number(),
+    }
+}
+
+fn point(parameters: &[Parameter], setting: &Setting) -> Point {
     // Settings are checked at the door, so nothing is missing; the planner refuses what is not a number.
-    Point(parameters.iter().map(|it| coordinate(it).unwrap_or(f64::NAN)).collect())
+    Point(parameters.iter().map(|it| coordinate(it, setting.get(&it.name)).unwrap_or(f64::NAN)).collect())
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the domain's bounds")]

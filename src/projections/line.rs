@@ -258,6 +258,7 @@ pub fn remaining(gain: &RemainingGain) -> String {
 pub fn stop(reason: &StopReason) -> String {
     match reason {
         StopReason::Budget { experiments } => format!("the budget of {experiments} experiments is used"),
+        StopReason::Cost { spent, budget } => format!("{spent:.6} of {budget:.6} are spent"),
         StopReason::Target { experiment, target } => format!("experiment {experiment} reached the target {target}"),
         StopReason::Stagnation { experiments, gain } => {
             format!("no gain of more than {gain} in {experiments} experiments")

@@ -263,6 +263,11 @@ impl Bench {
         std::fs::read_to_string(self.path("data/lab/world").join(name)).map_or(0, |text| text.lines().count())
     }
 
+    /// The same, nothing where nothing has begun.
+    pub(super) fn log_if_any(&self) -> Vec<Value> {
+        if self.path("data").exists() { self.log() } else { Vec::new() }
+    }
+
     /// The journal, an object an entry: `seq`, `epoch` and `entry`.
     pub(super) fn log(&self) -> Vec<Value> {
         self.run(&["--json", "log"]).ok().json()

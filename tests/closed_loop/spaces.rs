@@ -104,3 +104,31 @@ fn only_candidates_of_the_table_are_proposed_and_each_once() {
     assert_eq!(events(&log, "pool_added").count(), 1);
     assert!(bench.run(&["doctor", "replay"]).ok().out.contains("4 of 4 plans come out the same"));
 }
+
+#[test]
+fn a_simulator_beside_the_reactor_is_used_within_a_budget_of_cost_and_is_never_the_answer() {
+    let bench = Bench::new();
+    let file = bench.write(
+        "twins.toml",
+        "name = \"twins\"\n[[parameter]]\nname = \"heat\"\nrange = [20, 100]\n[[parameter]]\nname = \"source\"\n\
+         choices = [\"simulator\", \"reactor\"]\n[fidelity]\nparameter = \"source\"\nreal = \"reactor\"\n[cost]\n\
+         value = \"source == 'reactor' ? 10 : 1\"\n[[outcome]]\nname = \"yield\"\n[[objective]]\nmaximize = \"yield\"\n\
+         [budget]\nexperiments = 100\ncost = 90\n[planner]\ninitial = 6\n",
+    );
+    for _ in 0..60 {
+        if events(&bench.log_if_any(), "campaign_ended").next().is_some() {
+            break;
+        }
+        bench.by_hand(&file, 1, "yield", |cell| {
+            let real = -(cell("heat").parse::<f64>().unwrap() - 71.0).powi(2) / 50.0;
+            // The simulator flatters, and is a little off.
+            if cell("source") == "reactor" { real } else { 5.0 + 0.9 * real }
+        });
+    }
+    let result = bench.run(&["--json", "result"]).ok().last();
+    assert_eq!(result["stop"]["reason"], "cost", "{result}");
+    assert_eq!(result["best"]["parameters"]["source"], "reactor", "{result}");
+    assert!((result["best"]["parameters"]["heat"].as_f64().unwrap() - 71.0).abs() < 5.0, "{result}");
+    let simulated = settings(&bench).iter().filter(|it| it["source"]["choice"] == "simulator").count();
+    assert!(simulated >= 5, "{simulated} simulated");
+}

@@ -94,6 +94,17 @@ impl Member {
         self.mean(point) + dot(self.weights(), &self.kernel.values(&self.rows, point).k)
     }
 
+    /// The share of the variance at a point that a reading at another one would take away.
+    pub(crate) fn tells(&self, reading: &[f64], of: &[f64]) -> f64 {
+        let whitened = |point: &[f64]| self.factor.whiten(&self.kernel.values(&self.rows, point).k);
+        let (a, b) = (whitened(reading), whitened(of));
+        let between = self.kernel.values(std::slice::from_ref(&of.to_vec()), reading).k.first().copied().unwrap_or(0.0);
+        let covariance = between - dot(&a, &b);
+        let variance = |w: &[f64]| (self.kernel.signal - dot(w, w)).max(SD_MIN * SD_MIN * self.kernel.signal);
+        let noise = self.noise_at(reading);
+        (covariance * covariance / ((variance(&a) + noise) * variance(&b))).clamp(0.0, 1.0)
+    }
+
     /// The noise variance of the observation that is the nearest to a point by the kernel.
     pub(crate) fn noise_at(&self, point: &[f64]) -> f64 {
         let near = self.kernel.values(&self.rows, point).k.into_iter().zip(&self.noise);

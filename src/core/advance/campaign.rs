@@ -42,7 +42,7 @@ fn running(campaign: &Campaign) -> Vec<Event> {
         return vec![Event::ExperimentStarted { campaign: name, experiment: *experiment }];
     }
     let left = budget.experiments.saturating_sub(campaign.used);
-    if left > 0 && campaign.plan.is_none() && admitted(campaign) {
+    if left > 0 && !is_spent(campaign) && campaign.plan.is_none() && admitted(campaign) {
         let count = match budget.admission {
             crate::model::Admission::AsArrived => left.min(budget.in_flight - busy),
             crate::model::Admission::InOrder => 1,
@@ -90,5 +90,13 @@ fn stop_reason(campaign: &Campaign) -> Option<StopReason> {
     }
     let spent = campaign.used >= campaign.spec.budget.experiments;
     let idle = campaign.waiting.is_empty() && campaign.live.is_empty();
-    (spent && idle).then_some(StopReason::Budget { experiments: campaign.used })
+    match campaign.spec.budget.cost {
+        Some(budget) if is_spent(campaign) && idle => Some(StopReason::Cost { spent: campaign.spent, budget }),
+        Some(_) | None => (spent && idle).then_some(StopReason::Budget { experiments: campaign.used }),
+    }
+}
+
+/// Whether no further experiment may be paid for.
+fn is_spent(campaign: &Campaign) -> bool {
+    campaign.spec.budget.cost.is_some_and(|budget| campaign.spent >= budget)
 }

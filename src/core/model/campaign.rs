@@ -1,6 +1,6 @@
 //! A campaign: search space, objectives, constraints, protocol, budget, stop rule.
 
-use super::expr::Expr;
+use super::expr::{Expr, Leaf};
 use super::value::{Level, Measured, Quantity, Setting, Unit, Value};
 use crate::ids::{CampaignName, InstrumentId, StepName};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct CampaignSpec {
     /// Parameters that all points of one plan have in common.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
+    /// A parameter by which experiments are more or less like the real one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<FidelitySpec>,
     /// What an experiment costs, where costs differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostSpec>,
@@ -227,6 +230,15 @@ pub struct Prior {
     pub rows: Vec<PastRow>,
 }
 
+/// A parameter by which experiments are more or less like the real one: only real ones are answers, and count as gains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FidelitySpec {
+    /// Its name.
+    pub parameter: String,
+    /// Its level in the real experiment.
+    pub real: Level,
+}
+
 /// What an experiment costs, in any unit: of what promises as much, the cheaper is tried first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostSpec {
@@ -239,10 +251,13 @@ pub struct CostSpec {
 }
 
 /// How much may be spent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// Experiments, the person's own among them, past data not.
     pub experiments: u32,
+    /// What all of them may cost by [`CampaignSpec::cost`]; `None`: whatever they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
     /// Experiments at once, at least 1.
     pub in_flight: u32,
     /// Whether a proposal may use whatever has arrived.
@@ -305,6 +320,25 @@ pub enum Strategy {
 }
 
 impl CampaignSpec {
+    /// What an experiment costs by the campaign's own words: 1 where it says nothing, or nothing that can be calculated.
+    #[must_use]
+    pub fn cost_of(&self, setting: &Setting, previous: Option<&Setting>) -> f64 {
+        let Some(spec) = &self.cost else { return 1.0 };
+        let scope = |leaf: &Leaf| match leaf {
+            Leaf::Parameter(name) => setting.get(name).map(Level::datum),
+            Leaf::Outcome(_) | Leaf::Output { .. } => None,
+        };
+        let own = spec.value.as_ref().and_then(|value| value.number(&scope).ok()).map_or(1.0, |it| it.value);
+        let changed = |(name, _): &(&String, &f64)| previous.is_some_and(|it| it.get(*name) != setting.get(*name));
+        own.max(0.0) + spec.changeover.iter().filter(changed).map(|(_, cost)| cost).sum::<f64>()
+    }
+
+    /// Whether a point is one of the real experiment.
+    #[must_use]
+    pub fn is_real(&self, setting: &Setting) -> bool {
+        self.fidelity.as_ref().is_none_or(|it| setting.get(&it.parameter) == Some(&it.real))
+    }
+
     /// Done by people, without instruments.
     #[must_use]
     pub fn by_hand(&self) -> bool {

@@ -9,8 +9,8 @@ mod remaining;
 mod value;
 
 pub use campaign::{
-    Admission, Budget, CampaignSpec, CostSpec, Domain, Goal, Mixture, Objective, Outcome, OutcomeConstraint, Parameter,
-    ParameterConstraint, PastRow, PlannerSpec, Prior, StopRule, Strategy,
+    Admission, Budget, CampaignSpec, CostSpec, Domain, FidelitySpec, Goal, Mixture, Objective, Outcome,
+    OutcomeConstraint, Parameter, ParameterConstraint, PastRow, PlannerSpec, Prior, StopRule, Strategy,
 };
 pub use campaign::{Binding, Step};
 pub use expr::{Binary, Datum, EvalError, Expr, Function, Leaf, MAX_DEPTH, Scope, Unary, Uncertain};

@@ -116,6 +116,13 @@ pub enum StopReason {
         /// How many.
         experiments: u32,
     },
+    /// What may be spent is spent.
+    Cost {
+        /// What was.
+        spent: f64,
+        /// What may be.
+        budget: f64,
+    },
     /// An observation reached the target.
     Target {
         /// The experiment that did.
