@@ -46,9 +46,23 @@ pub struct SurrogateMemo {
     /// How many observations there were when a bend of that form was chosen for the first time in a row.
     #[serde(default)]
     pub since: usize,
+    /// What is known of kernels that are partly a sum over parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<SumMemo>,
     /// What each past campaign's model counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
+}
+
+/// A kernel that is partly a sum over parameters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SumMemo {
+    /// The share of the sum.
+    pub share: f64,
+    /// How probable it is, beside a kernel without.
+    pub probability: f64,
+    /// Its hyperparameters: logarithms of the lengthscales, of the signal variance, of the noise variance.
+    pub theta: Vec<f64>,
 }
 
 impl Memo {

@@ -13,6 +13,8 @@ pub enum Part {
     Edge,
     /// Three of four picks stay near to the best point.
     Near,
+    /// Outcomes may be mostly sums of what each parameter does.
+    Sums,
     /// Where readings may be noisy, picks that may be anywhere leave what the last ones have in common.
     Elsewhere,
     /// Several objectives are led by the volume that a point adds to their front.
@@ -25,12 +27,13 @@ pub struct Without(u8);
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("bends", Self::Bends),
         ("exact", Self::Exact),
         ("sets", Self::Sets),
         ("edge", Self::Edge),
         ("near", Self::Near),
+        ("sums", Self::Sums),
         ("elsewhere", Self::Elsewhere),
         ("volumes", Self::Volumes),
     ];

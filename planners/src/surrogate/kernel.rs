@@ -10,11 +10,22 @@ use crate::normal::{cumulative, density};
 /// sqrt 5.
 const SQRT_5: f64 = 2.236_067_977_499_79;
 
-/// `signal * (1 + s + s^2/3) e^-s`, where `s = sqrt 5 r` and r is the distance of features over their lengthscales.
+/// `signal * (1 + s + s^2/3) e^-s`, where `s = sqrt 5 r` and r is the distance of features over their lengthscales; a share
+/// of it may be the mean of the same in each parameter alone, for outcomes that are mostly sums of what each parameter does.
+///
+/// Source of the sum: D. Duvenaud, H. Nickisch and C. Rasmussen, "Additive Gaussian processes", NIPS 2011.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// The reciprocal of the lengthscale, one a feature.
     reciprocals: Vec<f64>,
+    /// For each feature, its lengthscale.
+    groups: Vec<usize>,
+    /// How many lengthscales there are.
+    count: usize,
+    /// For each lengthscale, its features.
+    members: Vec<Vec<usize>>,
+    /// The share of the sum.
+    share: f64,
     /// The prior variance.
     pub(crate) signal: f64,
 }
@@ -26,13 +37,58 @@ pub(crate) struct Values {
     pub(crate) k: Vec<f64>,
     /// `-(dk / d(r^2)) * 2` at each: `signal (5/3) (1 + s) e^-s`.
     pub(crate) slope: Vec<f64>,
+    /// The same for each term of the sum: for one term after another at each; empty without a sum.
+    terms: Vec<f64>,
 }
 
 impl Kernel {
     /// From the logarithms of the lengthscales (one a parameter), those parameters' features, and the signal variance.
-    pub(crate) fn new(ln_lengthscales: &[f64], groups: &[usize], signal: f64) -> Self {
+    pub(crate) fn new(ln_lengthscales: &[f64], groups: &[usize], signal: f64, share: f64) -> Self {
         let reciprocal = |group: &usize| libm::exp(-ln_lengthscales.get(*group).copied().unwrap_or(0.0));
-        Self { reciprocals: groups.iter().map(reciprocal).collect(), signal }
+        let reciprocals = groups.iter().map(reciprocal).collect();
+        let count = ln_lengthscales.len();
+        let features = |group: usize| groups.iter().enumerate().filter(move |(_, it)| **it == group).map(|(at, _)| at);
+        let members =
+            if share > 0.0 { (0..count).map(|group| features(group).collect()).collect() } else { Vec::new() };
+        Self { reciprocals, groups: groups.to_vec(), count, members, share, signal }
+    }
+
+    /// The share of the sum.
+    pub(crate) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// For each feature, its lengthscale; and how many there are.
+    pub(crate) fn groups(&self) -> (&[usize], usize) {
+        (&self.groups, self.count)
+    }
+
+    /// Adds the sum's part of the values between a point and rows to `k`; gives the slopes of its terms, those of one term
+    /// after another. All rows at once, so that a compiler calculates several exponentials together.
+    fn sums(&self, rows: &[Vec<f64>], point: &[f64], k: &mut [f64]) -> Vec<f64> {
+        let scale = self.signal * self.share / self.count.max(1) as f64;
+        let mut terms = vec![0.0; rows.len() * self.count];
+        for (features, terms) in self.members.iter().zip(terms.chunks_exact_mut(rows.len().max(1))) {
+            for feature in features {
+                let (x, reciprocal) = self.at_feature(point, *feature);
+                for (square, row) in terms.iter_mut().zip(rows) {
+                    let scaled = (row.get(*feature).copied().unwrap_or(0.0) - x) * reciprocal;
+                    *square += scaled * scaled;
+                }
+            }
+            for (term, k) in terms.iter_mut().zip(k.iter_mut()) {
+                let s = SQRT_5 * term.sqrt();
+                let decay = scale * exp_minus(s);
+                *k += (1.0 + s + s * s / 3.0) * decay;
+                *term = 5.0 / 3.0 * (1.0 + s) * decay;
+            }
+        }
+        terms
+    }
+
+    /// A feature of a point, and the reciprocal of its lengthscale.
+    fn at_feature(&self, point: &[f64], feature: usize) -> (f64, f64) {
+        (point.get(feature).copied().unwrap_or(0.0), self.reciprocals.get(feature).copied().unwrap_or(0.0))
     }
 
     /// The reciprocal of the lengthscale, one a feature.
@@ -70,27 +126,36 @@ impl Kernel {
     /// The values and the slopes (see [`Values`]) at squared distances.
     fn at(&self, distances2: &[f64]) -> Values {
         let (mut k, mut slope) = (vec![0.0; distances2.len()], vec![0.0; distances2.len()]);
+        let signal = self.signal * (1.0 - self.share);
         for ((distance2, k), slope) in distances2.iter().zip(&mut k).zip(&mut slope) {
             let s = SQRT_5 * distance2.sqrt();
-            let decay = self.signal * exp_minus(s);
+            let decay = signal * exp_minus(s);
             *k = (1.0 + s + s * s / 3.0) * decay;
             *slope = 5.0 / 3.0 * (1.0 + s) * decay;
         }
-        Values { k, slope }
+        Values { k, slope, terms: Vec::new() }
     }
 
     /// The values between a point and rows of features.
     pub(crate) fn values(&self, rows: &[Vec<f64>], point: &[f64]) -> Values {
-        self.at(&rows.iter().map(|row| self.distance2(row, point)).collect::<Vec<f64>>())
+        let mut values = self.at(&rows.iter().map(|row| self.distance2(row, point)).collect::<Vec<f64>>());
+        if self.share > 0.0 {
+            values.terms = self.sums(rows, point, &mut values.k);
+        }
+        values
     }
 
     /// The matrices of values and slopes among rows of features.
-    pub(crate) fn matrices(&self, rows: &[Vec<f64>]) -> (Array2<f64>, Array2<f64>) {
+    ///
+    /// With a sum, also the slopes of its terms: for each row, those between it and the rows up to it.
+    pub(crate) fn matrices(&self, rows: &[Vec<f64>]) -> (Array2<f64>, Array2<f64>, Vec<Vec<f64>>) {
         let n = rows.len();
+        let mut terms = Vec::with_capacity(n);
         let mut k = Array2::zeros((n, n));
         let mut slope = Array2::zeros((n, n));
         for (i, a) in rows.iter().enumerate() {
-            let values = self.values(rows.get(..=i).unwrap_or_default(), a);
+            let mut values = self.values(rows.get(..=i).unwrap_or_default(), a);
+            terms.push(std::mem::take(&mut values.terms));
             for (j, (value, rate)) in values.k.iter().zip(&values.slope).enumerate() {
                 for at in [(i, j), (j, i)] {
                     if let (Some(k), Some(slope)) = (k.get_mut(at), slope.get_mut(at)) {
@@ -99,19 +164,55 @@ impl Kernel {
                 }
             }
         }
-        (k, slope)
+        (k, slope, terms)
     }
 
     /// The gradient in the point's features of `sum_i coefficients_i k(x_i, point)`.
-    pub(crate) fn gradient(&self, rows: &[Vec<f64>], point: &[f64], slope: &[f64], coefficients: &[f64]) -> Vec<f64> {
+    pub(crate) fn gradient(&self, rows: &[Vec<f64>], point: &[f64], values: &Values, coefficients: &[f64]) -> Vec<f64> {
         let mut total = 0.0;
         let mut centre = vec![0.0; point.len()];
-        for ((row, slope), coefficient) in rows.iter().zip(slope).zip(coefficients) {
+        for ((row, slope), coefficient) in rows.iter().zip(&values.slope).zip(coefficients) {
             total += coefficient * slope;
             add_scaled(&mut centre, coefficient * slope, row);
         }
         let each = |((x, centre), reciprocal): ((&f64, f64), &f64)| (centre - x * total) * reciprocal * reciprocal;
-        point.iter().zip(centre).zip(&self.reciprocals).map(each).collect()
+        let mut gradient: Vec<f64> = point.iter().zip(centre).zip(&self.reciprocals).map(each).collect();
+        let terms = values.terms.chunks_exact(rows.len().max(1));
+        for (features, terms) in self.members.iter().zip(terms) {
+            for feature in features {
+                let (x, reciprocal) = self.at_feature(point, *feature);
+                let pull = |((row, term), coefficient): ((&Vec<f64>, &f64), &f64)| {
+                    coefficient * term * (row.get(*feature).copied().unwrap_or(0.0) - x)
+                };
+                let total: f64 = rows.iter().zip(terms).zip(coefficients).map(pull).sum();
+                if let Some(entry) = gradient.get_mut(*feature) {
+                    *entry += total * reciprocal * reciprocal;
+                }
+            }
+        }
+        gradient
+    }
+
+    /// The gradients in the logarithms of the lengthscales of the sum's part of `1/2 sum_ij weights_ij k(x_i, x_j)`.
+    /// `terms` are those of [`Kernel::matrices`].
+    pub(crate) fn sum_gradient(&self, rows: &[Vec<f64>], terms: &[Vec<f64>], weights: &Array2<f64>) -> Vec<f64> {
+        let mut gradient = vec![0.0; self.count];
+        for ((i, a), terms) in rows.iter().enumerate().zip(terms) {
+            let before = rows.get(..i).unwrap_or_default();
+            let terms = terms.chunks_exact(i + 1);
+            for ((features, terms), entry) in self.members.iter().zip(terms).zip(&mut gradient) {
+                for feature in features {
+                    let (x, reciprocal) = self.at_feature(a, *feature);
+                    let pull = |((j, row), term): ((usize, &Vec<f64>), &f64)| {
+                        let scaled = (row.get(*feature).copied().unwrap_or(0.0) - x) * reciprocal;
+                        // Once for both halves of the symmetric sum.
+                        weights.get((i, j)).copied().unwrap_or(0.0) * term * scaled * scaled
+                    };
+                    *entry += before.iter().enumerate().zip(terms).map(pull).sum::<f64>();
+                }
+            }
+        }
+        gradient
     }
 
     /// The gradients in the logarithms of the lengthscales of `1/2 sum_ij weights_ij k(x_i, x_j)`, where `weighted` is

@@ -47,6 +47,8 @@ pub(crate) struct Data {
     pub(crate) groups: Vec<usize>,
     /// How many parameters there are.
     pub(crate) parameters: usize,
+    /// The share of the kernel that is a sum over parameters.
+    pub(crate) share: f64,
     /// What past campaigns suggest; the values are what it leaves.
     pub(crate) prior: Option<Arc<Prior>>,
 }
@@ -80,6 +82,13 @@ impl Hyper {
         Self(theta)
     }
 
+    /// A start for sums: lengthscales by which a function of one parameter may turn within the space.
+    pub(crate) fn of_sum(parameters: usize) -> Self {
+        let mut theta = vec![libm::log(0.3); parameters];
+        theta.extend([0.0, NOISE.0]);
+        Self(theta)
+    }
+
     pub(crate) fn ln_lengthscales(&self) -> &[f64] {
         self.0.get(..self.0.len().saturating_sub(2)).unwrap_or_default()
     }
@@ -92,8 +101,8 @@ impl Hyper {
         self.0.last().copied().unwrap_or(NOISE.0)
     }
 
-    pub(crate) fn kernel(&self, groups: &[usize]) -> Kernel {
-        Kernel::new(self.ln_lengthscales(), groups, libm::exp(self.ln_signal()))
+    pub(crate) fn kernel(&self, data: &Data) -> Kernel {
+        Kernel::new(self.ln_lengthscales(), &data.groups, libm::exp(self.ln_signal()), data.share)
     }
 }
 
@@ -117,13 +126,22 @@ pub(crate) fn ln_exact() -> f64 {
     libm::log(EXACT)
 }
 
-/// The covariance of the observations, and the slopes of its kernel.
-pub(crate) fn covariance(data: &Data, hyper: &Hyper) -> (Array2<f64>, Array2<f64>) {
-    let (mut k, slope) = hyper.kernel(&data.groups).matrices(&data.rows);
+/// The covariance of observations, with what its derivatives need.
+pub(crate) struct Covariance {
+    pub(crate) k: Array2<f64>,
+    /// The slopes of the kernel.
+    slope: Array2<f64>,
+    /// The slopes of its sum's terms; see [`Kernel::matrices`].
+    terms: Vec<Vec<f64>>,
+}
+
+/// The covariance of the observations.
+pub(crate) fn covariance(data: &Data, hyper: &Hyper) -> Covariance {
+    let (mut k, slope, terms) = hyper.kernel(data).matrices(&data.rows);
     for (entry, noise) in k.diag_mut().iter_mut().zip(noise(data, hyper)) {
         *entry += noise;
     }
-    (k, slope)
+    Covariance { k, slope, terms }
 }
 
 /// The noise variance of each observation.
@@ -144,7 +162,7 @@ pub(crate) fn residuals(data: &Data, factor: &Factor) -> (f64, Vec<f64>) {
 /// The logarithm of the density of hyperparameters given the observations, but for a constant; -inf where the
 /// covariance can't be factorised.
 pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
-    let (k, _) = covariance(data, hyper);
+    let Covariance { k, .. } = covariance(data, hyper);
     Factor::new(&k).map_or(f64::NEG_INFINITY, |factor| {
         let (_, whitened) = residuals(data, &factor);
         likelihood(&factor, &whitened) + prior(data, hyper).0
@@ -158,7 +176,7 @@ pub(super) fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
 /// [`density`] with its gradient. The mean moves with the hyperparameters, but as it is at its optimum that adds
 /// nothing to the gradient.
 pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
-    let (k, slope) = covariance(data, hyper);
+    let Covariance { k, slope, terms } = covariance(data, hyper);
     let Some(factor) = Factor::new(&k) else {
         return (f64::NEG_INFINITY, vec![0.0; hyper.0.len()]);
     };
@@ -171,14 +189,16 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     let trace = inner.diag().sum();
     let noise = libm::exp(hyper.ln_noise());
     let noise_share: f64 = inner.diag().iter().zip(&data.known).map(|(entry, known)| entry * (noise + known)).sum();
-    let kernel = hyper.kernel(&data.groups);
+    let kernel = hyper.kernel(data);
     let signal_gradient = 0.5 * ((&inner * &k).sum() - noise_share);
+    let of_sum = (data.share > 0.0).then(|| kernel.sum_gradient(&data.rows, &terms, &inner));
     inner *= &slope;
     let features = data.rows.first().map_or(0, Vec::len);
     let features = Array2::from_shape_fn((data.rows.len(), features), |(i, j)| {
         data.rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
     });
     let mut gradient = kernel.lengthscale_gradient(&features, &data.groups, data.parameters, &inner);
+    gradient.iter_mut().zip(of_sum.into_iter().flatten()).for_each(|(entry, slope)| *entry += slope);
     gradient.extend([signal_gradient, 0.5 * noise * trace]);
     let (prior, slopes) = prior(data, hyper);
     gradient.iter_mut().zip(slopes).for_each(|(entry, slope)| *entry += slope);
@@ -187,7 +207,8 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
 
 /// The logarithm of the prior density, with its gradient.
 fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
-    let mode = lengthscale_mode(data.parameters);
+    // Each term of a sum is a function of one parameter, whatever their number.
+    let mode = lengthscale_mode(if data.share > 0.0 { 1 } else { data.parameters });
     let stated = data.known.iter().all(|variance| *variance > 0.0);
     let noise = if stated { NOISE_BEYOND_STATED } else { NOISE };
     // Exact readings are one point beside the density of all noises, and have no density of their own.

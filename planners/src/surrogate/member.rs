@@ -49,11 +49,11 @@ pub(crate) struct Prediction {
 impl Member {
     /// The posterior given the observations, as so many equal samples; `None` where the covariance can't be factorised.
     pub(crate) fn new(data: &Data, hyper: &Hyper, samples: usize) -> Option<Self> {
-        let (k, _) = likelihood::covariance(data, hyper);
+        let k = likelihood::covariance(data, hyper).k;
         let factor = Factor::new(&k)?;
         let (mean, whitened) = likelihood::residuals(data, &factor);
         let weights = vec![factor.unwhiten(&whitened); samples];
-        let kernel = hyper.kernel(&data.groups);
+        let kernel = hyper.kernel(data);
         let whitened = vec![whitened; samples];
         let (noise, values) = (likelihood::noise(data, hyper), data.values.clone());
         let prior = data.prior.clone();
@@ -163,7 +163,7 @@ impl Member {
         for (weights, by_mean) in self.weights.iter().zip(by_mean) {
             super::dense::add_scaled(&mut coefficients, *by_mean, weights);
         }
-        let mut gradient = self.kernel.gradient(&self.rows, point, &at.values.slope, &coefficients);
+        let mut gradient = self.kernel.gradient(&self.rows, point, &at.values, &coefficients);
         if let Some(slope) = self.mean_gradient(point) {
             super::dense::add_scaled(&mut gradient, by_mean.iter().sum(), &slope);
         }
@@ -172,8 +172,8 @@ impl Member {
 
     /// The gradient in the point's features of [`Member::expected`].
     pub(crate) fn expected_gradient(&self, point: &[f64]) -> Vec<f64> {
-        let slope = self.kernel.values(&self.rows, point).slope;
-        let mut gradient = self.kernel.gradient(&self.rows, point, &slope, self.weights());
+        let values = self.kernel.values(&self.rows, point);
+        let mut gradient = self.kernel.gradient(&self.rows, point, &values, self.weights());
         if let Some(slope) = self.mean_gradient(point) {
             super::dense::add_scaled(&mut gradient, 1.0, &slope);
         }

@@ -18,9 +18,10 @@ pub(crate) use transform::Transform;
 
 use likelihood::{Data, Hyper};
 use prior::Prior;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::memo::SurrogateMemo;
+use crate::memo::{SumMemo, SurrogateMemo};
 use crate::part::{Part, Without};
 use crate::planner::PlanError;
 use crate::rng::Source;
@@ -35,6 +36,10 @@ const REFIT_SHARE: usize = 20;
 const BENT_FROM: usize = 6;
 /// A bend has to be better than none by so many nats.
 const BEND_GAIN: f64 = 2.0;
+/// Shares of a sum over parameters that are tried.
+const SHARES: [f64; 2] = [0.5, 0.9];
+/// Steps of the climb with each share.
+const SHARE_STEPS: u64 = 30;
 /// Steps of the climb under each bend, from the hyperparameters without.
 const BEND_STEPS: u64 = 15;
 
@@ -71,10 +76,13 @@ pub(crate) struct Surrogate {
     pub(crate) transform: Transform,
     data: Data,
     mode: Hyper,
-    sets: Vec<Hyper>,
+    /// Sets of hyperparameters, each with the share of its kernel that is a sum.
+    sets: Vec<(f64, Hyper)>,
     fitted_at: usize,
     bend: usize,
     since: usize,
+    /// What is known of kernels that are partly a sum over parameters.
+    sum: Option<SumMemo>,
     /// What each past campaign's model counts.
     weights: Vec<f64>,
 }
@@ -87,7 +95,7 @@ impl Surrogate {
         fitting: &Fitting<'_>,
         source: &mut Source,
     ) -> Self {
-        let Fitting { groups, warm, without, sets, past } = *fitting;
+        let Fitting { groups, warm, without, past, .. } = *fitting;
         let parameters = groups.iter().max().map_or(0, |last| last + 1);
         let thin = thinned(observations, FIT_ROWS);
         let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
@@ -118,7 +126,14 @@ impl Surrogate {
             None => data,
         };
         let fitted = left(fitted);
-        let sets = fit::sets(&fitted, &mode, sets, without, source);
+        let sum = match known {
+            Some((memo, _)) => memo.sum.clone(),
+            None if without.has(Part::Sums) && parameters > 1 && observations.len() >= BENT_FROM => {
+                best_sum(&fitted, &mode, warm.and_then(|memo| memo.sum.as_ref()))
+            }
+            None => None,
+        };
+        let sets = drawn(&fitted, &mode, sum.as_ref(), fitting, source);
         let data = if observations.len() > FIT_ROWS {
             left(standardise(&transform, &thinned(observations, MODEL_ROWS), groups, parameters))
         } else {
@@ -126,7 +141,7 @@ impl Surrogate {
         };
         let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
-        Self { transform, data, mode, sets, fitted_at, bend, since, weights }
+        Self { transform, data, mode, sets, fitted_at, bend, since, sum, weights }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
@@ -142,16 +157,21 @@ impl Surrogate {
     /// [`PlanError::Singular`] if a covariance can't be factorised.
     pub(crate) fn members(&self, samples: usize) -> Result<Vec<Member>, PlanError> {
         let singular = || PlanError::Singular { rows: self.data.rows.len() };
-        let member = |hyper| {
+        let member = |(share, hyper): &(f64, Hyper)| {
+            let data = self.with_share(*share);
             let safe = || Member::new(&self.data, &Hyper::modes(self.data.parameters), samples);
-            Member::new(&self.data, hyper, samples).or_else(safe).ok_or_else(singular)
+            Member::new(&data, hyper, samples).or_else(safe).ok_or_else(singular)
         };
         self.sets.iter().map(member).collect()
     }
 
+    fn with_share(&self, share: f64) -> Cow<'_, Data> {
+        if share > 0.0 { Cow::Owned(Data { share, ..self.data.clone() }) } else { Cow::Borrowed(&self.data) }
+    }
+
     /// Whether readings may be noisy, by what any set of hyperparameters says.
     pub(crate) fn may_be_noisy(&self) -> bool {
-        self.sets.iter().any(|hyper| hyper.ln_noise() > likelihood::ln_exact())
+        self.sets.iter().any(|(_, hyper)| hyper.ln_noise() > likelihood::ln_exact())
             || self.data.known.iter().any(|variance| *variance > 0.0)
     }
 
@@ -162,7 +182,9 @@ impl Surrogate {
 
     /// The posterior at the mode alone.
     pub(crate) fn at_mode(&self) -> Option<Member> {
-        Member::new(&self.data, &self.mode, 1)
+        let likely = self.sum.as_ref().filter(|sum| sum.probability > 0.5);
+        let sum = likely.and_then(|sum| Member::new(&self.with_share(sum.share), &Hyper(sum.theta.clone()), 1));
+        sum.or_else(|| Member::new(&self.data, &self.mode, 1))
     }
 
     /// The row of each observation that the model holds.
@@ -178,6 +200,7 @@ impl Surrogate {
             fitted_at: self.fitted_at,
             bend: self.bend,
             since: self.since,
+            sum: self.sum.clone(),
             weights: self.weights.clone(),
         }
     }
@@ -213,6 +236,48 @@ fn best_bend(
     best
 }
 
+/// The kernel that is partly a sum over parameters by which the observations are the most plausible, and the probability of
+/// it beside the kernel without, even odds beforehand.
+///
+/// The densities at the modes stand in for the evidence, as for bends.
+fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>) -> Option<SumMemo> {
+    let (alone, density) = fit::refine(data, mode, BEND_STEPS)?;
+    let mut best: Option<(f64, Hyper, f64)> = None;
+    for share in SHARES {
+        let data = Data { share, ..data.clone() };
+        let warm = warm.filter(|warm| warm.theta.len() == alone.0.len());
+        let start = warm.map_or_else(|| Hyper::of_sum(data.parameters), |warm| Hyper(warm.theta.clone()));
+        if let Some((mode, density)) = fit::refine(&data, &start, SHARE_STEPS)
+            && best.as_ref().is_none_or(|best| density > best.2)
+        {
+            best = Some((share, mode, density));
+        }
+    }
+    let (share, mode, with_sum) = best?;
+    Some(SumMemo { share, probability: 1.0 / (1.0 + libm::exp(density - with_sum)), theta: mode.0 })
+}
+
+/// The sets of hyperparameters: as many with a sum as that is plausible.
+fn drawn(
+    data: &Data,
+    mode: &Hyper,
+    sum: Option<&SumMemo>,
+    fitting: &Fitting<'_>,
+    source: &mut Source,
+) -> Vec<(f64, Hyper)> {
+    let Fitting { sets: count, without, .. } = *fitting;
+    let share_of = |sum: &SumMemo| (0..count).filter(|it| (*it as f64 + 0.5) < sum.probability * count as f64).count();
+    let with_sum = sum.map_or(0, share_of);
+    let alone = if with_sum < count { fit::sets(data, mode, count - with_sum, without, source) } else { Vec::new() };
+    let mut sets: Vec<(f64, Hyper)> = alone.into_iter().map(|hyper| (0.0, hyper)).collect();
+    if let Some(sum) = sum.filter(|_| with_sum > 0) {
+        let data = Data { share: sum.share, ..data.clone() };
+        let found = fit::sets(&data, &Hyper(sum.theta.clone()), with_sum, without, source);
+        sets.extend(found.into_iter().map(|hyper| (sum.share, hyper)));
+    }
+    sets
+}
+
 fn hyper(memo: &SurrogateMemo) -> Hyper {
     let mut theta = memo.ln_lengthscales.clone();
     theta.extend([memo.ln_signal, memo.ln_noise]);
@@ -233,6 +298,7 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
         known: observations.iter().map(known).collect(),
         groups: groups.to_vec(),
         parameters,
+        share: 0.0,
         prior: None,
     }
 }

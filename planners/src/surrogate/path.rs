@@ -23,6 +23,8 @@ pub(crate) struct Paths<'a> {
     member: &'a Member,
     /// Frequencies, one row a feature, over the lengthscales already.
     frequencies: Array2<f64>,
+    /// How much each feature counts.
+    scales: Vec<f64>,
     phases: Array1<f64>,
     /// The features of the member's rows.
     rows: Array2<f64>,
@@ -50,21 +52,26 @@ impl<'a> Paths<'a> {
     pub(crate) fn new(member: &'a Member, source: &mut Source) -> Self {
         let kernel = member.kernel();
         let mut frequencies = Array2::zeros((FEATURES, kernel.reciprocals().len()));
-        for mut row in frequencies.rows_mut() {
+        let (groups, count) = kernel.groups();
+        // With a sum, half of the features are for its terms, one after the other.
+        let of_sum = if kernel.share() > 0.0 { FEATURES / 2 } else { 0 };
+        let mut scales = Vec::with_capacity(FEATURES);
+        for (index, mut row) in frequencies.rows_mut().into_iter().enumerate() {
+            let term = (index < of_sum).then_some(index % count.max(1));
             let squares: f64 = (0..DEGREES).map(|_| source.normal().powi(2)).sum();
             let spread = (DEGREES as f64 / squares).sqrt();
-            for (entry, reciprocal) in row.iter_mut().zip(kernel.reciprocals()) {
-                *entry = spread * source.normal() * reciprocal;
+            for ((entry, reciprocal), group) in row.iter_mut().zip(kernel.reciprocals()).zip(groups) {
+                let frequency = spread * source.normal() * reciprocal;
+                *entry = if term.is_none_or(|term| term == *group) { frequency } else { 0.0 };
             }
+            let (share, number) =
+                if term.is_some() { (kernel.share(), of_sum) } else { (1.0 - kernel.share(), FEATURES - of_sum) };
+            scales.push((2.0 * kernel.signal * share / number as f64).sqrt());
         }
         let phases = (0..FEATURES).map(|_| std::f64::consts::TAU * source.unit()).collect();
-        let mut paths = Self { member, frequencies, phases, rows: Array2::zeros((0, 0)) };
+        let mut paths = Self { member, frequencies, scales, phases, rows: Array2::zeros((0, 0)) };
         paths.rows = paths.features(member.rows());
         paths
-    }
-
-    fn scale(&self) -> f64 {
-        (2.0 * self.kernel().signal / FEATURES as f64).sqrt()
     }
 
     fn kernel(&self) -> &Kernel {
@@ -81,9 +88,9 @@ impl<'a> Paths<'a> {
 
     fn features(&self, points: &[Vec<f64>]) -> Array2<f64> {
         let mut features = Array2::zeros((points.len(), FEATURES));
-        let scale = self.scale();
         for (mut row, point) in features.rows_mut().into_iter().zip(points) {
-            row.iter_mut().zip(self.angles(point)).for_each(|(entry, angle)| *entry = scale * libm::cos(angle));
+            let angles = self.angles(point).into_iter().zip(&self.scales);
+            row.iter_mut().zip(angles).for_each(|(entry, (angle, scale))| *entry = scale * libm::cos(angle));
         }
         features
     }
@@ -124,14 +131,13 @@ impl<'a> Paths<'a> {
     /// A path's value at a point, and its gradient in the features.
     pub(crate) fn value_and_gradient(&self, path: &Path, point: &[f64]) -> (f64, Vec<f64>) {
         let values = self.kernel().values(self.member.rows(), point);
-        let mut gradient = self.kernel().gradient(self.member.rows(), point, &values.slope, &path.update);
+        let mut gradient = self.kernel().gradient(self.member.rows(), point, &values, &path.update);
         let mut value = self.member.mean(point) + dot(&path.update, &values.k);
         if let Some(slope) = self.member.mean_gradient(point) {
             add_scaled(&mut gradient, 1.0, &slope);
         }
-        let scale = self.scale();
-        let rows = self.frequencies.rows().into_iter().zip(self.angles(point)).zip(&path.weights);
-        for ((frequencies, angle), weight) in rows {
+        let rows = self.frequencies.rows().into_iter().zip(self.angles(point)).zip(&path.weights).zip(&self.scales);
+        for (((frequencies, angle), weight), scale) in rows {
             let (sine, cosine) = libm::sincos(angle);
             value += scale * weight * cosine;
             let slope = -scale * weight * sine;
@@ -144,7 +150,8 @@ impl<'a> Paths<'a> {
     pub(crate) fn value(&self, path: &Path, point: &[f64]) -> f64 {
         let k = self.kernel().values(self.member.rows(), point).k;
         let angles = self.angles(point);
-        let prior: f64 = angles.iter().zip(&path.weights).map(|(angle, weight)| weight * libm::cos(*angle)).sum();
-        self.member.mean(point) + dot(&path.update, &k) + self.scale() * prior
+        let terms = angles.iter().zip(&path.weights).zip(&self.scales);
+        let prior: f64 = terms.map(|((angle, weight), scale)| scale * weight * libm::cos(*angle)).sum();
+        self.member.mean(point) + dot(&path.update, &k) + prior
     }
 }

@@ -29,6 +29,7 @@ fn data(rows: usize) -> Data {
         known,
         groups: GROUPS.to_vec(),
         parameters: 3,
+        share: 0.0,
         prior: None,
     }
 }
@@ -53,10 +54,15 @@ fn differences(x: &[f64], step: f64, f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
 
 #[test]
 fn the_density_has_the_gradient_it_says() {
-    let data = data(20);
-    let (value, gradient) = likelihood::density_gradient(&data, &hyper());
-    close(value, likelihood::density(&data, &hyper()), 1e-12);
-    let expected = differences(&hyper().0, 1e-5, |theta| likelihood::density(&data, &Hyper(theta.to_vec())));
+    for share in [0.0, 0.7] {
+        gradient_of_the_density(&Data { share, ..data(20) });
+    }
+}
+
+fn gradient_of_the_density(data: &Data) {
+    let (value, gradient) = likelihood::density_gradient(data, &hyper());
+    close(value, likelihood::density(data, &hyper()), 1e-12);
+    let expected = differences(&hyper().0, 1e-5, |theta| likelihood::density(data, &Hyper(theta.to_vec())));
     for (found, expected) in gradient.iter().zip(expected) {
         close(*found, expected, 1e-7);
     }
@@ -64,8 +70,13 @@ fn the_density_has_the_gradient_it_says() {
 
 #[test]
 fn a_prediction_has_the_gradient_it_says() {
-    let data = data(20);
-    let mut member = Member::new(&data, &hyper(), 2).unwrap();
+    for share in [0.0, 0.7] {
+        gradient_of_a_prediction(&Data { share, ..data(20) });
+    }
+}
+
+fn gradient_of_a_prediction(data: &Data) {
+    let mut member = Member::new(data, &hyper(), 2).unwrap();
     assert!(member.sample(&[0.3, 0.8, 0.0, std::f64::consts::FRAC_1_SQRT_2], &[0.4, -1.2]));
     let point = [0.45, 0.2, std::f64::consts::FRAC_1_SQRT_2, 0.0];
     let combined = |point: &[f64]| {
@@ -84,7 +95,7 @@ fn a_prediction_is_the_textbooks() {
     // K^-1 by Gauss-Jordan, without any of the shortcuts.
     let data = data(12);
     let member = Member::new(&data, &hyper(), 1).unwrap();
-    let (k, _) = likelihood::covariance(&data, &hyper());
+    let k = likelihood::covariance(&data, &hyper()).k;
     let n = data.values.len();
     let mut rows: Vec<Vec<f64>> = (0..n)
         .map(|i| (0..2 * n).map(|j| if j < n { k[(i, j)] } else { f64::from(u8::from(j == n + i)) }).collect())
@@ -105,18 +116,17 @@ fn a_prediction_is_the_textbooks() {
     let ones = vec![1.0; n];
     let mean = product(&ones, &data.values) / product(&ones, &ones);
     let point = [0.1, 0.9, 0.0, std::f64::consts::FRAC_1_SQRT_2];
-    let covariances = hyper().kernel(&GROUPS).values(&data.rows, &point).k;
+    let covariances = hyper().kernel(&data).values(&data.rows, &point).k;
     let residuals: Vec<f64> = data.values.iter().map(|value| value - mean).collect();
     let at = member.predict(&point);
     close(at.means[0], mean + product(&covariances, &residuals), 1e-10);
-    close(at.sd * at.sd, hyper().kernel(&GROUPS).signal - product(&covariances, &covariances), 1e-9);
+    close(at.sd * at.sd, hyper().kernel(&data).signal - product(&covariances, &covariances), 1e-9);
 }
 
 #[test]
 fn appending_a_row_is_factorising_anew() {
     let (short, long) = (data(9), data(10));
-    let (k, _) =
-        likelihood::covariance(&Data { rows: long.rows.clone(), values: long.values.clone(), ..short }, &hyper());
+    let k = likelihood::covariance(&Data { rows: long.rows.clone(), values: long.values.clone(), ..short }, &hyper()).k;
     let part = ndarray::Array2::from_shape_fn((9, 9), |at| k[at]);
     let mut appended = Factor::new(&part).unwrap();
     let covariances: Vec<f64> = (0..9).map(|i| k[(9, i)]).collect();
@@ -253,7 +263,13 @@ fn leaving_out_is_what_a_model_without_the_row_expects() {
 
 #[test]
 fn paths_have_the_mean_and_the_covariance_of_the_posterior() {
-    let member = Member::new(&data(15), &hyper(), 1).unwrap();
+    for share in [0.0, 0.7] {
+        moments_of_paths(&Data { share, ..data(15) });
+    }
+}
+
+fn moments_of_paths(data: &Data) {
+    let member = Member::new(data, &hyper(), 1).unwrap();
     let points = [vec![0.2, 0.9, 0.0, 0.7], vec![0.25, 0.85, 0.0, 0.7], vec![0.9, 0.1, 0.7, 0.0]];
     let mut source = Source::new(3, Stream::Paths, 0);
     // Features anew for each, so that what they lack is averaged over as well.
@@ -286,7 +302,13 @@ fn paths_have_the_mean_and_the_covariance_of_the_posterior() {
 
 #[test]
 fn a_path_has_the_gradient_it_says() {
-    let member = Member::new(&data(15), &hyper(), 1).unwrap();
+    for share in [0.0, 0.7] {
+        gradient_of_a_path(&Data { share, ..data(15) });
+    }
+}
+
+fn gradient_of_a_path(data: &Data) {
+    let member = Member::new(data, &hyper(), 1).unwrap();
     let mut source = Source::new(4, Stream::Paths, 0);
     let paths = Paths::new(&member, &mut source);
     let path = paths.draw(&mut source);
@@ -311,10 +333,11 @@ fn posterior_and_likelihood_are_those_of_another_library() {
         known: vec![0.0; 8],
         groups: vec![0, 1],
         parameters: 2,
+        share: 0.0,
         prior: None,
     };
     let hyper = Hyper(vec![-0.7, 0.2, 0.3, -4.0]);
-    let (k, _) = likelihood::covariance(&data, &hyper);
+    let k = likelihood::covariance(&data, &hyper).k;
     let factor = Factor::new(&k).unwrap();
     let (mean, whitened) = likelihood::residuals(&data, &factor);
     close(mean, -1.558_458_505_850_308_9, 1e-10);
@@ -366,4 +389,26 @@ fn a_prior_mean_shifts_predictions_and_their_gradient_and_wrong_sources_are_left
     for (found, expected) in member.expected_gradient(&point).iter().zip(gradient) {
         close(*found, expected, 1e-9);
     }
+}
+
+#[test]
+fn an_outcome_that_is_a_sum_is_found_to_be_one_and_a_product_is_not() {
+    let share = |value: fn(&[f64]) -> f64| {
+        let mut source = Source::new(9, Stream::Random, 0);
+        let observed = |_| {
+            let features: Vec<f64> = (0..5).map(|_| source.unit()).collect();
+            Observation { row: 0, value: value(&features), features, sd: None }
+        };
+        let observations: Vec<Observation> = (0..50).map(observed).collect();
+        let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
+        let fitting =
+            Fitting { groups: &[0, 1, 2, 3, 4], warm: None, without: crate::Without::default(), sets: 8, past: &[] };
+        Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source)
+            .memo()
+            .sum
+            .map_or(0.0, |it| it.probability)
+    };
+    assert!(share(|x| x.iter().map(|x| (9.0 * x).sin()).sum()) > 0.9);
+    let product = share(|x| (5.0 * x[0] * x[1]).sin() * (1.0 + x[2] * x[3]) + (3.0 * x[3] * x[4]).cos());
+    assert!(product < 0.5, "{product}");
 }
