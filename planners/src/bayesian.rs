@@ -91,7 +91,7 @@ impl Planner for Bayesian {
         problem.check(rows)?;
         memo.check()?;
         let frame = Frame::new(&problem.space);
-        let by_readings = || crate::Random.recommend(problem, rows, memo, seed);
+        let by_readings = || crate::Random.recommend(problem, &real_alone(&frame, rows), memo, seed);
         let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
         let Some(Modelled { model, .. }) = modelled else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
@@ -172,12 +172,7 @@ impl Bayesian {
         // Fits of other rows are no start for these.
         let memo = Memo::default();
         let all = fit(rows, &memo)?;
-        // What isn't real stands as pending: rows keep their places.
-        let apart = |row: &Row| {
-            let real = frame.is_real(&frame.unit(&row.point));
-            Row { outcome: if real { row.outcome.clone() } else { Outcome::Pending }, point: row.point.clone() }
-        };
-        let real: Vec<Row> = rows.iter().map(apart).collect();
+        let real = real_alone(frame, rows);
         let observed = real.iter().filter(|row| matches!(row.outcome, Outcome::Observed { .. })).count();
         let alone = if observed >= REAL_MIN { fit(&real, &memo) } else { None };
         let foretells = |model: &Model<'_>| model.outlook().map_or(f64::NEG_INFINITY, |it| it.foretells(rows));
@@ -186,6 +181,15 @@ impl Bayesian {
             Some(_) | None => Some(Modelled { model: all, alike: true }),
         }
     }
+}
+
+/// The rows with those of other fidelities than the real one as pending: all keep their places.
+fn real_alone(frame: &Frame<'_>, rows: &[Row]) -> Vec<Row> {
+    let apart = |row: &Row| {
+        let real = frame.is_real(&frame.unit(&row.point));
+        Row { outcome: if real { row.outcome.clone() } else { Outcome::Pending }, point: row.point.clone() }
+    };
+    rows.iter().map(apart).collect()
 }
 
 /// What the search is led by, all objectives alike.

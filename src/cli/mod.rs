@@ -29,6 +29,7 @@ mod reach;
 mod record;
 mod result;
 mod run;
+mod signals;
 mod simulate;
 mod status;
 mod suggest;

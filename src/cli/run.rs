@@ -4,6 +4,7 @@ use super::arguments::{CheckArguments, RunArguments};
 use super::connect::{Client, Connection, HANDOVERS, absolute, absolute_or_empty, person, request_id};
 use super::live::{Live, next};
 use super::output::{line, note};
+use super::signals::Signals;
 use super::{Failure, Global, check, result, simulate};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
@@ -115,17 +116,17 @@ async fn follow(global: &Global, campaign: &wire::Campaign, created: bool, clien
     live.head(campaign, &lab.instruments);
     let request = wire::GetCampaignRequest { campaign: summary.name.clone() };
     let mut updates = client.watch_campaign(request).await?.into_inner();
-    let mut interrupts = 0_u32;
-    let mut hangups = Hangups::new();
+    let mut count = 0_u32;
+    let (mut interrupts, mut hangups) = (Signals::interrupts(), Signals::hangups());
     loop {
         tokio::select! {
             update = next(&mut updates) => match update? {
                 None => break,
                 Some(update) => live.update(&update),
             },
-            _ = tokio::signal::ctrl_c() => {
-                interrupts += 1;
-                interrupted(interrupts, &summary.name, &live, client).await?;
+            () = interrupts.next() => {
+                count += 1;
+                interrupted(count, &summary.name, &live, client).await?;
             }
             // A terminal that goes away ends no campaign.
             () = hangups.next() => {}
@@ -158,6 +159,7 @@ async fn interrupted(count: u32, campaign: &str, live: &Live, client: &mut Clien
 /// The owner of a folder stays as long as a campaign of somebody else runs in it.
 async fn others(client: &mut Client) -> Result<(), Failure> {
     let mut told = false;
+    let mut interrupts = Signals::interrupts();
     loop {
         let lab = client.get_workcell(wire::GetWorkcellRequest {}).await?.into_inner();
         let open = |it: &&wire::CampaignSummary| !it.by_hand && !matches!(it.phase.as_str(), "ended" | "paused");
@@ -174,31 +176,7 @@ async fn others(client: &mut Client) -> Result<(), Failure> {
         }
         tokio::select! {
             () = tokio::time::sleep(OTHERS_INTERVAL) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = interrupts.next() => return Ok(()),
         }
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct Hangups {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangups {
-    fn new() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal {
-            signal.recv().await;
-            return;
-        }
-        std::future::pending().await
     }
 }

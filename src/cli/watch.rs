@@ -4,6 +4,7 @@ use super::arguments::CampaignArguments;
 use super::connect::Connection;
 use super::live::{Live, next};
 use super::output::{line, note};
+use super::signals::Signals;
 use super::{Failure, Global, result};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
         return Ok(ExitCode::SUCCESS);
     }
     let mut updates = client.watch_campaign(request.clone()).await?.into_inner();
+    let mut interrupts = Signals::interrupts();
     loop {
         tokio::select! {
             // The owner ends with its campaign, or dies: either way the folder knows what there is to tell.
@@ -44,7 +46,7 @@ pub(super) async fn watch(global: &Global, arguments: CampaignArguments) -> Resu
                 Ok(Some(update)) => live.update(&update),
             },
             // Who only looks on disturbs nothing by leaving.
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupts.next() => {
                 live.finish();
                 connection.close().await?;
                 return Ok(ExitCode::SUCCESS);

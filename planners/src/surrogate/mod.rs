@@ -38,6 +38,8 @@ const BENT_FROM: usize = 6;
 const BEND_GAIN: f64 = 2.0;
 /// Shares of a sum over parameters that are tried.
 const SHARES: [f64; 2] = [0.5, 0.9];
+/// A sum has to be as probable as this, or it is not believed at all.
+const SUM_LIKELY: f64 = 0.95;
 /// Steps of the climb with each share.
 const SHARE_STEPS: u64 = 30;
 /// Steps of the climb under each bend, from the hyperparameters without.
@@ -254,7 +256,8 @@ fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>) -> Option<SumMemo
         }
     }
     let (share, mode, with_sum) = best?;
-    Some(SumMemo { share, probability: 1.0 / (1.0 + libm::exp(density - with_sum)), theta: mode.0 })
+    let probability = 1.0 / (1.0 + libm::exp(density - with_sum));
+    (probability >= SUM_LIKELY).then_some(SumMemo { share, probability, theta: mode.0 })
 }
 
 /// The sets of hyperparameters: as many with a sum as that is plausible.
