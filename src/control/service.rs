@@ -7,8 +7,8 @@ use crate::lab::Keeper;
 use crate::planning;
 use crate::projections::doubted;
 use eutectic_core::{
-    Campaign, CampaignName, Command, ExperimentNumber, InstrumentId, Rejection, Reply, Request, RequestId, Ticket,
-    Workcell,
+    Campaign, CampaignName, Command, ExperimentNumber, InstrumentId, Phase, Rejection, Reply, Request, RequestId,
+    Ticket, Workcell,
 };
 use eutectic_proto::control::v1 as wire;
 use eutectic_proto::control::v1::control_service_server::{ControlService, ControlServiceServer};
@@ -19,6 +19,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Response, Status};
 
+/// How long a result waits for the answer of a campaign that stops.
+const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// The longest name of a request.
 const MAX_REQUEST_ID: usize = 128;
 
@@ -95,6 +97,25 @@ impl ControlServer {
     }
 
     /// Waits until the plan has been answered; gives the experiments that it added.
+    /// Waits for the answer of a campaign by hand that stops: nobody else may stay for as long as its planner takes.
+    async fn answered(&self, campaign: &str) -> Result<(), Status> {
+        let mut seq = self.engine.seq();
+        let wait = async {
+            loop {
+                seq.borrow_and_update();
+                let owed = |_: &Workcell, campaign: &Campaign| {
+                    let stops = matches!(campaign.phase, Phase::Stopping(_) | Phase::Aborting { .. });
+                    stops && campaign.spec.by_hand() && campaign.plan.is_some()
+                };
+                if !self.look(campaign, owed).await? || seq.changed().await.is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        // Beyond that, what is known so far is better than nothing.
+        tokio::time::timeout(ANSWER_PATIENCE, wait).await.unwrap_or(Ok(()))
+    }
+
     async fn planned(&self, campaign: &CampaignName, ticket: Ticket) -> Result<Vec<ExperimentNumber>, Status> {
         let mut seq = self.engine.seq();
         loop {
@@ -240,7 +261,9 @@ impl ControlService for ControlServer {
     }
 
     async fn get_result(&self, request: tonic::Request<wire::GetCampaignRequest>) -> Answer<wire::Result> {
-        let found = self.look(&request.into_inner().campaign, result::found).await?;
+        let name = request.into_inner().campaign;
+        self.answered(&name).await?;
+        let found = self.look(&name, result::found).await?;
         Ok(Response::new(result::with_truth(found, &self.keeper).await))
     }
 

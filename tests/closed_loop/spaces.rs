@@ -116,7 +116,7 @@ fn a_simulator_beside_the_reactor_is_used_within_a_budget_of_cost_and_is_never_t
          [budget]\nexperiments = 100\ncost = 90\n[planner]\ninitial = 6\n",
     );
     for _ in 0..60 {
-        if events(&bench.log_if_any(), "campaign_ended").next().is_some() {
+        if events(&bench.log_if_any(), "campaign_stopping").next().is_some() {
             break;
         }
         bench.by_hand(&file, 1, "yield", |cell| {
