@@ -107,9 +107,11 @@ impl ControlServer {
                     let stops = matches!(campaign.phase, Phase::Stopping(_) | Phase::Aborting { .. });
                     stops && campaign.spec.by_hand() && campaign.plan.is_some()
                 };
-                if !self.look(campaign, owed).await? || seq.changed().await.is_err() {
+                if !self.look(campaign, owed).await? {
                     return Ok(());
                 }
+                // Whoever owns the folder next is asked again.
+                seq.changed().await.map_err(|_| stopped(&crate::engine::EngineError::Stopped))?;
             }
         };
         // Beyond that, what is known so far is better than nothing.

@@ -125,7 +125,8 @@ fn a_simulator_beside_the_reactor_is_used_within_a_budget_of_cost_and_is_never_t
             if cell("source") == "reactor" { real } else { 5.0 + 0.9 * real }
         });
     }
-    let result = bench.run(&["--json", "result"]).ok().last();
+    let ended = |bench: &Bench| Some(bench.run(&["--json", "result"]).ok().last()).filter(|it| it["phase"] == "ended");
+    let result = bench.until("an end", ended);
     assert_eq!(result["stop"]["reason"], "cost", "{result}");
     assert_eq!(result["best"]["parameters"]["source"], "reactor", "{result}");
     assert!((result["best"]["parameters"]["heat"].as_f64().unwrap() - 71.0).abs() < 5.0, "{result}");
