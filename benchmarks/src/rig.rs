@@ -7,8 +7,7 @@ use eutectic::engine::{Engine, Handle, Step};
 use eutectic::gateway::{AddressSource, Fleet, Member, Options};
 use eutectic::journal::{EmbeddedJournal, Results};
 use eutectic_core::model::{
-    Admission, Binding, Budget, CampaignSpec, Domain, Expr, Goal, Leaf, Level, Objective, Outcome, Parameter,
-    PlannerSpec, StopRule, Unit,
+    Admission, Binding, Budget, CampaignSpec, Domain, Expr, Leaf, Level, Objective, Outcome, Parameter, Unit,
 };
 use eutectic_core::{CampaignName, Command, InstrumentId, Request, RequestId, StepName};
 use std::net::SocketAddr;
@@ -102,17 +101,14 @@ impl Rig {
 pub fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
     let y = Leaf::Output { step: STEP.to_owned(), output: "y".to_owned() };
     let point = |number: u32| [("x".to_owned(), Level::Real(f64::from(number) / f64::from(experiments)))].into();
+    let parameters = vec![Parameter {
+        name: "x".to_owned(),
+        domain: Domain::Real { low: 0.0, high: 1.0, log: false },
+        unit: Unit::one(),
+    }];
+    let outcomes = vec![Outcome { name: "y".to_owned(), value: Some(Expr::Leaf(y)), unit: Unit::one() }];
+    let budget = Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived };
     CampaignSpec {
-        name: CampaignName::new(name),
-        parameters: vec![Parameter {
-            name: "x".to_owned(),
-            domain: Domain::Real { low: 0.0, high: 1.0, log: false },
-            unit: Unit::one(),
-        }],
-        outcomes: vec![Outcome { name: "y".to_owned(), value: Some(Expr::Leaf(y)), unit: Unit::one() }],
-        objectives: vec![Objective { outcome: "y".to_owned(), goal: Goal::Maximize }],
-        parameter_constraints: Vec::new(),
-        outcome_constraints: Vec::new(),
         steps: vec![eutectic_core::model::Step {
             name: StepName::new(STEP),
             capability: CAPABILITY.to_owned(),
@@ -121,16 +117,6 @@ pub fn campaign(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec {
             with: [("x".to_owned(), Binding::Parameter("x".to_owned()))].into(),
         }],
         experiments: (0..experiments).map(point).collect(),
-        past: Vec::new(),
-        priors: Vec::new(),
-        fidelity: None,
-        cost: None,
-        mixtures: Vec::new(),
-        descriptors: std::collections::BTreeMap::new(),
-        pool: Vec::new(),
-        shared: Vec::new(),
-        budget: Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived },
-        stop: StopRule::default(),
-        planner: PlannerSpec::default(),
+        ..CampaignSpec::new(CampaignName::new(name), parameters, outcomes, vec![Objective::maximize("y")], budget)
     }
 }

@@ -105,20 +105,12 @@ fn read(point: &Point, source: &mut ChaCha8Rng) -> Outcome {
 
 fn problem() -> Problem {
     let real = |low, high| Parameter::Real { low, high, log: false };
-    Problem {
-        space: Space {
-            parameters: vec![real(0.5, 2.0), real(1.0, 5.0), real(0.1, 0.5), real(30.0, 120.0)],
-            regions: vec![Arc::new(Feed)],
-            ..Space::default()
-        },
-        objectives: 1,
-        constraints: 1,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    let space = Space {
+        parameters: vec![real(0.5, 2.0), real(1.0, 5.0), real(0.1, 0.5), real(30.0, 120.0)],
+        regions: vec![Arc::new(Feed)],
+        ..Space::default()
+    };
+    Problem { constraints: 1, ..Problem::new(space, 1) }
 }
 
 /// The recommended point, and the time spent planning.

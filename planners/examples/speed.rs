@@ -46,16 +46,7 @@ fn cholesky(rows: usize) -> f64 {
 fn suggestion(count: usize) -> Result<f64, PlanError> {
     let space =
         Space { parameters: vec![Parameter::Real { low: 0.0, high: 1.0, log: false }; PARAMETERS], ..Space::default() };
-    let problem = Problem {
-        space,
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    };
+    let problem = Problem::new(space, 1);
     let mut drawn = Vec::new();
     while drawn.len() < count {
         let seed = 1 + drawn.len() as u64;

@@ -73,16 +73,7 @@ fn on_known_functions() -> Result<(), PlanError> {
     for (name, (low, high), count, least, budget, tolerance, function) in known {
         let real = Parameter::Real { low, high, log: false };
         let space = Space { parameters: vec![real; count], ..Space::default() };
-        let problem = Problem {
-            space,
-            objectives: 1,
-            constraints: 0,
-            initial: None,
-            reference: Vec::new(),
-            shared: Vec::new(),
-            past: Vec::new(),
-            cost: None,
-        };
+        let problem = Problem::new(space, 1);
         let mut stops = Vec::new();
         for seed in 0..SEEDS {
             stops.extend(stop(&problem, seed, budget, tolerance, &|point| -function(&point.0), -least)?);

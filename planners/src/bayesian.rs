@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::explain::{self, Explanation};
 use crate::frame::Frame;
+use crate::front::undominated;
 use crate::memo::{MEMO_VERSION, Memo};
 use crate::model::{Expected, FEASIBLE, Model, Outlook};
 use crate::part::Without;
@@ -96,13 +97,37 @@ impl Planner for Bayesian {
         let Some(Modelled { model, .. }) = modelled else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
         let Some((row, at)) = best_tried(&outlook, &frame, rows) else { return Err(PlanError::NothingObserved) };
-        Ok(Recommendation {
-            row,
-            objectives: at.objectives,
-            constraints: at.constraints,
-            p_feasible: (problem.constraints > 0).then_some(at.p_feasible),
-        })
+        Ok(recommended(problem, row, at))
     }
+
+    fn front(&self, problem: &Problem, rows: &[Row], memo: &Memo, seed: u64) -> Result<Vec<Recommendation>, PlanError> {
+        problem.check(rows)?;
+        memo.check()?;
+        let frame = Frame::new(&problem.space);
+        let by_readings = || crate::Random.front(problem, &real_alone(&frame, rows), memo, seed);
+        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let Some(Modelled { model, .. }) = modelled else { return by_readings() };
+        let Ok(outlook) = model.outlook() else { return by_readings() };
+        let mut seen: Vec<Vec<f64>> = Vec::new();
+        let judged = judged(&outlook, &frame, rows).filter(|(index, at)| {
+            let unit = rows.get(*index).map(|row| frame.unit(&row.point)).unwrap_or_default();
+            let new = at.p_feasible >= FEASIBLE && !seen.contains(&unit);
+            if new {
+                seen.push(unit);
+            }
+            new
+        });
+        let judged: Vec<(usize, Expected)> = judged.collect();
+        let means = |(_, at): &(usize, Expected)| Some(at.objectives.iter().map(|it| it.mean).collect::<Vec<f64>>());
+        let ahead = undominated(&judged.iter().map(means).collect::<Vec<_>>());
+        let on_front = judged.into_iter().enumerate().filter(|(place, _)| ahead.binary_search(place).is_ok());
+        Ok(on_front.map(|(_, (row, at))| recommended(problem, row, at)).collect())
+    }
+}
+
+fn recommended(problem: &Problem, row: usize, at: Expected) -> Recommendation {
+    let p_feasible = (problem.constraints > 0).then_some(at.p_feasible);
+    Recommendation { row, objectives: at.objectives, constraints: at.constraints, p_feasible }
 }
 
 impl Bayesian {
@@ -199,20 +224,28 @@ fn balanced(at: &Expected) -> f64 {
 
 /// The tried point of [`Planner::recommend`], and what is expected there. Of equals the first wins.
 pub(crate) fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<(usize, Expected)> {
-    let usable = |outcome: &Outcome| match outcome {
-        Outcome::Observed { objectives, .. } => objectives.iter().all(|Measure { value, .. }| value.is_finite()),
-        Outcome::Pending | Outcome::Failed => false,
-    };
-    let real = |row: &Row| frame.is_real(&frame.unit(&row.point));
-    let any = rows.iter().any(|row| usable(&row.outcome) && real(row));
-    let tried = rows.iter().enumerate().filter(|(_, row)| usable(&row.outcome) && (real(row) || !any));
-    let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.aim(&frame.unit(&row.point)))));
     let ahead = |next: &Expected, best: &Expected| match (next.p_feasible >= FEASIBLE, best.p_feasible >= FEASIBLE) {
         (true, true) => balanced(next) > balanced(best),
         (false, false) => next.p_feasible > best.p_feasible,
         (next, _) => next,
     };
-    judged.reduce(|best, next| if ahead(&next.1, &best.1) { next } else { best })
+    judged(outlook, frame, rows).reduce(|best, next| if ahead(&next.1, &best.1) { next } else { best })
+}
+
+/// The tried points that may be recommended, and what is expected of each: those of the real experiment, where there are any.
+fn judged<'a>(
+    outlook: &'a Outlook<'_>,
+    frame: &'a Frame<'_>,
+    rows: &'a [Row],
+) -> impl Iterator<Item = (usize, Expected)> + 'a {
+    let usable = |outcome: &Outcome| match outcome {
+        Outcome::Observed { objectives, .. } => objectives.iter().all(|Measure { value, .. }| value.is_finite()),
+        Outcome::Pending | Outcome::Failed => false,
+    };
+    let real = move |row: &Row| frame.is_real(&frame.unit(&row.point));
+    let any = rows.iter().any(|row| usable(&row.outcome) && real(row));
+    let tried = rows.iter().enumerate().filter(move |(_, row)| usable(&row.outcome) && (real(row) || !any));
+    tried.map(|(index, row)| (index, outlook.expected(&frame.aim(&frame.unit(&row.point)))))
 }
 
 /// A few tried points spread along the front of what is expected, as far as it is feasible.

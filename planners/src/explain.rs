@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::Sobol;
 use crate::frame::Frame;
-use crate::front::{Front, dominated};
+use crate::front::{self, Front};
 use crate::model::{Outlook, Studied};
-use crate::problem::{Outcome, Parameter, Problem, Row};
+use crate::problem::{Parameter, Problem, Row};
 use crate::rng::{self, Source, Stream};
 use crate::surrogate::{Path, Paths};
 
@@ -245,18 +245,8 @@ impl Dependence {
 
 /// The front by its rows, what had been reached after each row, and the point that volumes count from.
 fn reached(problem: &Problem, rows: &[Row], reference: Vec<f64>) -> (Vec<usize>, Vec<Option<f64>>, Vec<f64>) {
-    let read = |row: &Row| match &row.outcome {
-        Outcome::Observed { objectives, constraints } => {
-            let values: Vec<f64> = objectives.iter().map(|it| it.value).collect();
-            let holds = constraints.iter().all(|it| it.value <= 0.0) && values.iter().all(|it| it.is_finite());
-            holds.then_some(values)
-        }
-        Outcome::Pending | Outcome::Failed => None,
-    };
-    let read: Vec<Option<Vec<f64>>> = rows.iter().map(read).collect();
-    let all: Vec<&Vec<f64>> = read.iter().flatten().collect();
-    let on_front = |(_, values): &(usize, &Option<Vec<f64>>)| values.as_ref().is_some_and(|it| !dominated(it, &all));
-    let front = read.iter().enumerate().filter(on_front).map(|(row, _)| row).collect();
+    let read = front::readings(rows);
+    let front = front::undominated(&read);
     let mut seen: Vec<Vec<f64>> = Vec::new();
     let mut last: Option<f64> = None;
     let mut trace = Vec::with_capacity(rows.len());

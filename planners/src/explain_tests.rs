@@ -2,21 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::problem::{Measure, Point, Space};
+use crate::problem::{Measure, Outcome, Point, Space};
 use crate::{Bayesian, Memo};
 
 fn problem(parameters: Vec<Parameter>, objectives: usize) -> Problem {
     let space = Space { parameters, ..Space::default() };
-    Problem {
-        space,
-        objectives,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    Problem::new(space, objectives)
 }
 
 fn real(low: f64, high: f64) -> Parameter {

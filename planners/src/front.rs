@@ -1,6 +1,7 @@
 //! Several objectives: the region that improves on a Pareto front, and how much of it a point is expected to add.
 
 use crate::normal::{cumulative, density, ln_improvement, ln_sum_exp};
+use crate::problem::{Outcome, Row};
 
 /// What improves on a front and lies above a reference point, as disjoint boxes; larger is better in every objective.
 ///
@@ -98,6 +99,26 @@ impl Front {
         let edges = |(cuts, (low, high)): (&Vec<f64>, &(usize, usize))| (value(cuts, *low), value(cuts, *high));
         self.boxes.chunks_exact(self.cuts.len()).map(|it| self.cuts.iter().zip(it).map(edges).collect()).collect()
     }
+}
+
+/// The objectives of each row as they were read, where all of them are numbers and every constraint reads at most 0.
+pub(crate) fn readings(rows: &[Row]) -> Vec<Option<Vec<f64>>> {
+    let read = |row: &Row| match &row.outcome {
+        Outcome::Observed { objectives, constraints } => {
+            let values: Vec<f64> = objectives.iter().map(|it| it.value).collect();
+            let holds = constraints.iter().all(|it| it.value <= 0.0) && values.iter().all(|it| it.is_finite());
+            holds.then_some(values)
+        }
+        Outcome::Pending | Outcome::Failed => None,
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The places of those that none of the others dominates.
+pub(crate) fn undominated(all: &[Option<Vec<f64>>]) -> Vec<usize> {
+    let others: Vec<&Vec<f64>> = all.iter().flatten().collect();
+    let ahead = |(_, values): &(usize, &Option<Vec<f64>>)| values.as_ref().is_some_and(|it| !dominated(it, &others));
+    all.iter().enumerate().filter(ahead).map(|(place, _)| place).collect()
 }
 
 pub(crate) fn dominated(it: &[f64], others: &[&Vec<f64>]) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::front;
 use crate::memo::Memo;
 use crate::problem::{MAX_PAST, Point, Problem, Row};
 use crate::remaining::CONFIDENCES;
@@ -71,6 +72,23 @@ pub trait Planner {
     /// # Errors
     /// [`PlanError::NothingObserved`] if no row has a usable outcome; else as [`Planner::suggest`].
     fn recommend(&self, problem: &Problem, rows: &[Row], memo: &Memo, seed: u64) -> Result<Recommendation, PlanError>;
+
+    /// Returns the tried points that no other is better than in all objectives, in the order of the rows; each point once,
+    /// and none where nothing feasible is known. A planner that has no model of its own goes by the readings.
+    ///
+    /// # Errors
+    /// As [`Planner::suggest`].
+    fn front(
+        &self,
+        problem: &Problem,
+        rows: &[Row],
+        memo: &Memo,
+        _seed: u64,
+    ) -> Result<Vec<Recommendation>, PlanError> {
+        problem.check(rows)?;
+        memo.check()?;
+        Ok(front::undominated(&front::readings(rows)).into_iter().map(Recommendation::unmodelled).collect())
+    }
 }
 
 /// A point to try next, and why.
@@ -134,7 +152,7 @@ pub struct Estimate {
     pub sd: f64,
 }
 
-/// The tried point that is best by all that is known.
+/// A tried point that is the best by all that is known, or one of the front.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recommendation {
     /// The index of its row.

@@ -299,6 +299,29 @@ fn check_descriptors(parameter: Option<&Parameter>, index: usize, table: &[Vec<f
 }
 
 impl Problem {
+    /// A problem without measured constraints, and nothing else out of the ordinary.
+    ///
+    /// ```
+    /// use eutectic_planners::{Parameter, Problem, Space};
+    ///
+    /// let parameters = vec![Parameter::Real { low: 20.0, high: 120.0, log: false }];
+    /// let space = Space { parameters, ..Space::default() };
+    /// let _one_constraint = Problem { constraints: 1, ..Problem::new(space, 1) };
+    /// ```
+    #[must_use]
+    pub fn new(space: Space, objectives: usize) -> Self {
+        Self {
+            space,
+            objectives,
+            constraints: 0,
+            initial: None,
+            reference: Vec::new(),
+            shared: Vec::new(),
+            cost: None,
+            past: Vec::new(),
+        }
+    }
+
     /// Twice the number of parameters that can vary, between [`INITIAL_MIN`] and [`INITIAL_MAX`].
     ///
     /// About two points a dimension is where added space-filling points stop paying for themselves once the

@@ -13,16 +13,7 @@ fn problem(objectives: usize, constraints: usize) -> Problem {
     let real = || Parameter::Real { low: -1.0, high: 3.0, log: false };
     let parameters = vec![real(), Parameter::Categorical { choices: 3 }, real()];
     let space = Space { parameters, ..Space::default() };
-    Problem {
-        space,
-        objectives,
-        constraints,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    Problem { constraints, ..Problem::new(space, objectives) }
 }
 
 fn rows(problem: &Problem, count: usize) -> Vec<Row> {

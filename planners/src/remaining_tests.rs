@@ -7,16 +7,7 @@ use crate::{Bayesian, Planner as _};
 
 fn square() -> Problem {
     let real = || Parameter::Real { low: 0.0, high: 1.0, log: false };
-    Problem {
-        space: Space { parameters: vec![real(), real()], ..Space::default() },
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    Problem::new(Space { parameters: vec![real(), real()], ..Space::default() }, 1)
 }
 
 fn row(x: &[f64], value: f64) -> Row {

@@ -207,20 +207,20 @@ fn begin(seed: u64, space: Declared) -> Result<Conversation, String> {
     let described = space.params.iter().enumerate().filter(|(_, named)| !named.descriptors.is_empty());
     let mut conversation = Conversation {
         problem: Problem {
-            space: Space {
-                parameters,
-                mixtures: space.mixtures.iter().map(mixture).collect::<Result<_, _>>()?,
-                regions: space.linear.iter().map(linear).collect::<Result<_, _>>()?,
-                descriptors: described.map(|(index, named)| (index, named.descriptors.clone())).collect(),
-                ..Space::default()
-            },
             shared: places(&space.shared)?,
-            past: Vec::new(),
-            cost: None,
-            objectives: space.n_obj,
             constraints: space.n_con,
             initial: space.initial,
             reference: space.reference.unwrap_or_default().into_iter().map(|value| -value).collect(),
+            ..Problem::new(
+                Space {
+                    parameters,
+                    mixtures: space.mixtures.iter().map(mixture).collect::<Result<_, _>>()?,
+                    regions: space.linear.iter().map(linear).collect::<Result<_, _>>()?,
+                    descriptors: described.map(|(index, named)| (index, named.descriptors.clone())).collect(),
+                    ..Space::default()
+                },
+                space.n_obj,
+            )
         },
         named: space.params,
         rows: Vec::new(),

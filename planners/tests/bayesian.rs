@@ -20,16 +20,7 @@ fn real(low: f64, high: f64) -> Parameter {
 
 fn problem(parameters: Vec<Parameter>, constraints: usize) -> Problem {
     let space = Space { parameters, ..Space::default() };
-    Problem {
-        space,
-        objectives: 1,
-        constraints,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    Problem { constraints, ..Problem::new(space, 1) }
 }
 
 fn read(objective: f64, constraints: &[f64]) -> Outcome {

@@ -35,14 +35,9 @@ fn problem(fidelity: bool) -> Problem {
     let parameters = vec![real(), real(), real(), Parameter::Categorical { choices: 2 }];
     let fidelity = fidelity.then_some(Fidelity { parameter: 3, real: REAL });
     Problem {
-        space: Space { parameters, fidelity, ..Space::default() },
-        objectives: 1,
-        constraints: 0,
         initial: Some(8),
-        reference: Vec::new(),
-        shared: Vec::new(),
         cost: fidelity.map(|_| -> Arc<dyn Cost> { Arc::new(Price) }),
-        past: Vec::new(),
+        ..Problem::new(Space { parameters, fidelity, ..Space::default() }, 1)
     }
 }
 

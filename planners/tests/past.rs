@@ -17,16 +17,7 @@ fn truth(x: &[f64]) -> f64 {
 fn problem(past: Vec<Vec<Row>>) -> Problem {
     let real = || Parameter::Real { low: 0.0, high: 1.0, log: false };
     let space = Space { parameters: vec![real(), real(), real(), real()], ..Space::default() };
-    Problem {
-        space,
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past,
-        cost: None,
-    }
+    Problem { past, ..Problem::new(space, 1) }
 }
 
 fn row(point: Point, value: f64) -> Row {

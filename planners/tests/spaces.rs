@@ -16,16 +16,7 @@ fn real(low: f64, high: f64) -> Parameter {
 }
 
 fn problem(space: Space) -> Problem {
-    Problem {
-        space,
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    }
+    Problem::new(space, 1)
 }
 
 /// A campaign of so many experiments; every point of it, and the best value.

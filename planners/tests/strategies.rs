@@ -19,16 +19,7 @@ impl Cost for Bill {
 
 fn problem(cost: Option<Arc<dyn Cost>>) -> Problem {
     let parameters = vec![Parameter::Real { low: 0.0, high: 1.0, log: false }, Parameter::Categorical { choices: 3 }];
-    Problem {
-        space: Space { parameters, ..Space::default() },
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        cost,
-        past: Vec::new(),
-    }
+    Problem { cost, ..Problem::new(Space { parameters, ..Space::default() }, 1) }
 }
 
 /// Two hills of the same height in every solvent.

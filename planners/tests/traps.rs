@@ -10,16 +10,7 @@ fn real() -> Parameter {
 }
 
 fn problem(parameters: Vec<Parameter>) -> Problem {
-    Problem {
-        space: Space { parameters, ..Space::default() },
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        cost: None,
-        past: Vec::new(),
-    }
+    Problem::new(Space { parameters, ..Space::default() }, 1)
 }
 
 fn row(x: &[f64], y: f64) -> Row {

@@ -1,8 +1,8 @@
 //! A small lab: a mixer that makes a sample, once and for ever, and a meter that measures it as often as one likes.
 
 use eutectic_core::model::{
-    Admission, Binding, Budget, CampaignSpec, Domain, Expr, Goal, Leaf, Objective, Outcome, Parameter, PlannerSpec,
-    Step, StopRule, Unit,
+    Admission, Binding, Budget, CampaignSpec, Domain, Expr, Leaf, Objective, Outcome, Parameter, PlannerSpec, Step,
+    Unit,
 };
 use eutectic_core::{CampaignName, StepName};
 use eutectic_instruments::machine::Manifest;
@@ -31,33 +31,20 @@ pub(crate) fn campaign(in_flight: u32, experiments: u32) -> CampaignSpec {
     };
     let sample = Binding::Output { step: StepName::new("mix"), output: "sample".to_owned() };
     let output = Leaf::Output { step: "measure".to_owned(), output: "y".to_owned() };
+    let parameters = vec![Parameter {
+        name: "x".to_owned(),
+        domain: Domain::Real { low: 0.0, high: 1.0, log: false },
+        unit: Unit::one(),
+    }];
+    let outcomes = vec![Outcome { name: "y".to_owned(), value: Some(Expr::Leaf(output)), unit: Unit::one() }];
+    let budget = Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived };
     CampaignSpec {
-        name: CampaignName::new(CAMPAIGN),
-        parameters: vec![Parameter {
-            name: "x".to_owned(),
-            domain: Domain::Real { low: 0.0, high: 1.0, log: false },
-            unit: Unit::one(),
-        }],
-        outcomes: vec![Outcome { name: "y".to_owned(), value: Some(Expr::Leaf(output)), unit: Unit::one() }],
-        objectives: vec![Objective { outcome: "y".to_owned(), goal: Goal::Maximize }],
-        parameter_constraints: Vec::new(),
-        outcome_constraints: Vec::new(),
         steps: vec![
             step("mix", "mixer.mix", &[], "x", Binding::Parameter("x".to_owned())),
             step("measure", "meter.measure", &["mix"], "sample", sample),
         ],
-        experiments: Vec::new(),
-        past: Vec::new(),
-        priors: Vec::new(),
-        fidelity: None,
-        cost: None,
-        mixtures: Vec::new(),
-        descriptors: BTreeMap::new(),
-        pool: Vec::new(),
-        shared: Vec::new(),
-        budget: Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived },
-        stop: StopRule::default(),
-        planner: PlannerSpec { initial: Some(experiments), address: None, strategy: None },
+        planner: PlannerSpec { initial: Some(experiments), ..PlannerSpec::default() },
+        ..CampaignSpec::new(CampaignName::new(CAMPAIGN), parameters, outcomes, vec![Objective::maximize("y")], budget)
     }
 }
 

@@ -38,8 +38,10 @@ fn answer(page: &mut String, result: &wire::Result, campaign: &wire::Campaign) {
     let wanted = campaign.objectives.iter().chain(&campaign.constraints);
     let _ = write!(page, "<p>{}</p>", wanted.map(|it| text(it)).collect::<Vec<_>>().join("; "));
     let Some(best) = result.best.as_ref().filter(|_| result.has_best) else {
-        page.push_str("<p>No feasible experiment yet: there is no answer.</p>");
-        return;
+        if result.front.is_empty() {
+            page.push_str("<p>No feasible experiment yet: there is no answer.</p>");
+        }
+        return front(page, result, campaign);
     };
     let _ = write!(page, "<h2>Answer: experiment {}</h2><table>", best.number);
     for level in &best.setting {
@@ -56,8 +58,47 @@ fn answer(page: &mut String, result: &wire::Result, campaign: &wire::Campaign) {
     }
     page.push_str("</table>");
     let stopped = result.stop.as_ref().map(|it| it.message.as_str());
+    front(page, result, campaign);
     for words in stopped.into_iter().chain(result.remaining_gain.as_ref().map(|it| it.message.as_str())) {
         let _ = write!(page, "<p>{}</p>", text(words));
+    }
+}
+
+/// The best compromises between several objectives.
+fn front(page: &mut String, result: &wire::Result, campaign: &wire::Campaign) {
+    if result.front.is_empty() {
+        return;
+    }
+    page.push_str("<h2>The front: no experiment is better than one of these in every objective</h2><table><tr><th>#");
+    heads(page, campaign);
+    for point in &result.front {
+        let Some(experiment) = &point.experiment else { continue };
+        let _ = write!(page, "<tr><td>{}", experiment.number);
+        cells(page, experiment, campaign, &point.estimates);
+    }
+    page.push_str("</table>");
+}
+
+/// The names of all parameters and outcomes.
+fn heads(page: &mut String, campaign: &wire::Campaign) {
+    let parameters = campaign.parameters.iter().map(|it| &it.name);
+    for name in parameters.chain(campaign.outcomes.iter().map(|it| &it.name)) {
+        let _ = write!(page, "<th>{}", text(name));
+    }
+}
+
+/// The values of all parameters and outcomes, and what the model believes of them.
+fn cells(page: &mut String, it: &wire::Experiment, campaign: &wire::Campaign, estimates: &[wire::Prediction]) {
+    for level in &it.setting {
+        let value = if level.numeric { number(level.number) } else { text(&level.text) };
+        let _ = write!(page, "<td>{value}");
+    }
+    for column in &campaign.outcomes {
+        let outcome = it.outcomes.iter().find(|outcome| outcome.name == column.name);
+        let value = outcome.map_or_else(String::new, |it| measured(it.value, it.has_sd.then_some(it.sd)));
+        let believed = estimates.iter().find(|it| it.name == column.name);
+        let believed = believed.map_or_else(String::new, |it| format!("<br>model: {}", measured(it.mean, Some(it.sd))));
+        let _ = write!(page, "<td>{value}{believed}");
     }
 }
 
@@ -68,8 +109,10 @@ fn reached(page: &mut String, explanation: &wire::Explanation, campaign: &wire::
     figure(page, plots::trace(&explanation.reached), caption);
     if let [first, second, ..] = campaign.objectives.as_slice() {
         let names = [first, second].map(|it| it.split_once(' ').map_or(it.as_str(), |(_, name)| name).to_owned());
-        let caption = "Every experiment; filled: no other is better in all objectives";
-        figure(page, plots::front(&campaign.experiments, &explanation.front, &names), caption);
+        let [across, up] = &names;
+        let caption =
+            format!("{across} across, {up} up; filled: no other is better in all objectives, by their readings");
+        figure(page, plots::front(&campaign.experiments, &explanation.front, &names), &caption);
     }
 }
 
@@ -120,24 +163,11 @@ fn priors(page: &mut String, explanation: &wire::Explanation) {
 
 fn experiments(page: &mut String, campaign: &wire::Campaign) {
     page.push_str("<h2>Experiments</h2><table><tr><th>#");
-    for it in &campaign.parameters {
-        let _ = write!(page, "<th>{}", text(&it.name));
-    }
-    for it in &campaign.outcomes {
-        let _ = write!(page, "<th>{}", text(&it.name));
-    }
+    heads(page, campaign);
     page.push_str("<th>why this point");
     for it in &campaign.experiments {
         let _ = write!(page, "<tr><td>{}", it.number);
-        for level in &it.setting {
-            let value = if level.numeric { number(level.number) } else { text(&level.text) };
-            let _ = write!(page, "<td>{value}");
-        }
-        for column in &campaign.outcomes {
-            let outcome = it.outcomes.iter().find(|outcome| outcome.name == column.name);
-            let value = outcome.map_or_else(String::new, |it| measured(it.value, it.has_sd.then_some(it.sd)));
-            let _ = write!(page, "<td>{value}");
-        }
+        cells(page, it, campaign, &[]);
         let reason = if it.failure.is_empty() { why(it) } else { it.failure.clone() };
         let _ = write!(page, "<td>{}", text(&reason));
     }

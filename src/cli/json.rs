@@ -115,12 +115,24 @@ pub(super) fn result(it: &wire::Result) -> Value {
         "operations": it.operations,
         "starts": it.has_starts.then_some(it.starts),
         "best": best,
+        "front": (!it.front.is_empty()).then(|| it.front.iter().map(front_point).collect::<Vec<_>>()),
         "true_best": it.has_truth.then(|| outcomes(&it.true_best)),
         "true_feasible": it.has_truth.then_some(it.true_feasible),
         "stop": it.stop.as_ref().map(|it| json!({"reason": it.reason, "message": it.message})),
         "remaining_gain": it.remaining_gain.as_ref().map(remaining_gain),
         "wall_s": it.wall_s,
         "planner_s": it.planner_s,
+    })
+}
+
+fn front_point(it: &wire::FrontPoint) -> Value {
+    let experiment = it.experiment.as_ref();
+    json!({
+        "experiment": experiment.map(|it| it.number),
+        "parameters": experiment.map(|it| setting(&it.setting)),
+        "outcomes": experiment.map(|it| outcomes(&it.outcomes)),
+        "estimates": predictions(&it.estimates),
+        "p_feasible": it.has_p_feasible.then_some(it.p_feasible),
     })
 }
 

@@ -14,6 +14,7 @@ pub(super) async fn record(global: &Global, arguments: TableArguments) -> Result
         list.experiments.iter().for_each(|it| json::line(&json::experiment(it)));
         return Ok(ExitCode::SUCCESS);
     }
+    let several = list.campaign.as_ref().is_some_and(|it| it.objectives.len() > 1);
     let campaign = list.campaign.unwrap_or_default().summary.unwrap_or_default();
     line(&format!(
         "recorded {} experiments of '{}'; {} of {} used",
@@ -22,8 +23,12 @@ pub(super) async fn record(global: &Global, arguments: TableArguments) -> Result
         campaign.used,
         campaign.budget
     ));
-    if let Some(best) = list.experiments.iter().find(|it| it.best && it.state() == wire::experiment::State::Observed) {
-        line(&format!("experiment {} is the best so far; `eutectic result` shows it", best.number));
+    let ahead = list.experiments.iter().filter(|it| it.best && it.state() == wire::experiment::State::Observed);
+    let ahead: Vec<String> = ahead.map(|it| it.number.to_string()).collect();
+    match ahead.as_slice() {
+        [] => {}
+        front if several => line(&format!("on the front so far: {}; `eutectic result` shows it", front.join(", "))),
+        [best, ..] => line(&format!("experiment {best} is the best so far; `eutectic result` shows it")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::ResultArguments;
 use super::connect::ask;
-use super::output::{bold, line, measured, note, number, percent, reading};
+use super::output::{self, bold, line, measured, note, number, percent, reading, table};
 use super::{Failure, Global, explain, html, json};
 use eutectic_proto::control::v1 as wire;
 use std::process::ExitCode;
@@ -38,10 +38,13 @@ pub(super) fn show(result: &wire::Result, as_json: bool) {
         return json::line(&json::result(result));
     }
     let summary = result.summary.clone().unwrap_or_default();
+    let ended = summary.phase == "ended";
     match (&result.best, result.has_best) {
-        (Some(best), true) => answer(result, best, summary.phase == "ended"),
+        (Some(best), true) => answer(result, best, ended),
+        _ if !result.front.is_empty() => {}
         _ => line("No feasible experiment yet: there is no answer."),
     }
+    front(&result.front, ended);
     line("");
     match &result.stop {
         Some(stop) => line(&format!("Stopped: {}", stop.message)),
@@ -61,8 +64,40 @@ pub(super) fn show(result: &wire::Result, as_json: bool) {
     line(&format!("{} s in all, {} s of them planning", number(result.wall_s), number(result.planner_s)));
 }
 
+/// The best compromises between several objectives, and what the model believes of each.
+fn front(front: &[wire::FrontPoint], ended: bool) {
+    let Some(first) = front.first().and_then(|it| it.experiment.as_ref()) else { return };
+    if ended {
+        line("");
+    }
+    let judged = if ended { "by the model" } else { "so far, by their readings" };
+    line(&bold(&format!("The front: no experiment is better than one of these in every objective, {judged}")));
+    let parameters = first.setting.iter().map(|it| it.parameter.clone());
+    let head = ["#".to_owned()].into_iter().chain(parameters).chain(first.outcomes.iter().map(|it| it.name.clone()));
+    let head: Vec<String> = head.collect();
+    let mut rows = table(&head.iter().map(String::as_str).collect::<Vec<_>>());
+    for point in front {
+        let Some(experiment) = &point.experiment else { continue };
+        let level = |it: &wire::Level| if it.numeric { number(it.number) } else { it.text.clone() };
+        let outcome = |it: &wire::Outcome| {
+            let believed = point.estimates.iter().find(|estimate| estimate.name == it.name);
+            let believed =
+                believed.map_or_else(String::new, |it| format!("\nmodel: {}", measured(it.mean, Some(it.sd))));
+            format!("{}{believed}", reading(it))
+        };
+        let cells = [experiment.number.to_string()].into_iter();
+        let cells = cells.chain(experiment.setting.iter().map(level)).chain(experiment.outcomes.iter().map(outcome));
+        rows.add_row(cells.collect::<Vec<_>>());
+    }
+    output::show(&rows);
+}
+
 fn answer(result: &wire::Result, best: &wire::Experiment, ended: bool) {
-    let title = if ended { "Answer" } else { "Best so far, by its readings" };
+    let title = match (ended, result.front.is_empty()) {
+        (true, true) => "Answer",
+        (true, false) => "Answer, of the front the best balanced",
+        (false, _) => "Best so far, by its readings",
+    };
     line(&bold(&format!("{title}: experiment {}", best.number)));
     for level in &best.setting {
         let text = if level.numeric { number(level.number) } else { level.text.clone() };

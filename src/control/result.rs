@@ -3,7 +3,7 @@
 use super::view;
 use crate::engine::now;
 use crate::lab::Keeper;
-use eutectic_core::model::{Answer, CampaignSpec, Observation, Setting, Value};
+use eutectic_core::model::{Answer, CampaignSpec, FrontPoint, Observation, Setting, Value};
 use eutectic_core::{Campaign, ExperimentPhase, InstrumentId, OperationId, Phase, StepName, Workcell};
 use eutectic_proto::control::v1 as wire;
 use std::collections::BTreeMap;
@@ -48,9 +48,26 @@ pub(super) fn found(workcell: &Workcell, campaign: &Campaign) -> Found {
         result.estimates = view::predictions(estimates);
         result.p_feasible = *p_feasible;
     }
+    result.front = front(campaign);
     let best =
         experiment.map(|it| Best { spec: campaign.spec.clone(), setting: it.setting.clone(), done: it.done.clone() });
     Found { result, best }
+}
+
+/// With several objectives, the experiments that no other is better than: by the model at the end, before it by readings.
+fn front(campaign: &Campaign) -> Vec<wire::FrontPoint> {
+    let shown = |number: u32| campaign.experiment(number).map(|it| view::experiment(campaign, it));
+    let judged = |it: &FrontPoint| wire::FrontPoint {
+        experiment: shown(it.experiment),
+        estimates: view::predictions(&it.estimates),
+        has_p_feasible: true,
+        p_feasible: it.p_feasible,
+    };
+    let read = |number: &u32| wire::FrontPoint { experiment: shown(*number), ..wire::FrontPoint::default() };
+    match campaign.answer.as_deref() {
+        Some(answer) => answer.front.iter().map(judged).collect(),
+        None => campaign.front.keys().map(read).collect(),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a campaign lasts far less than 2^53 ms")]

@@ -81,6 +81,7 @@ impl ControlServer {
         let campaign = self.name(&request.campaign).await?;
         let by = named(request.by);
         self.submit(&request.request_id, command(campaign.clone(), by)).await?;
+        self.answered(campaign.as_str()).await?;
         Ok(Response::new(self.look(campaign.as_str(), view::campaign).await?))
     }
 
@@ -96,7 +97,6 @@ impl ControlServer {
         Ok(Response::new(list.await?))
     }
 
-    /// Waits until the plan has been answered; gives the experiments that it added.
     /// Waits for the answer of a campaign by hand that stops: nobody else may stay for as long as its planner takes.
     async fn answered(&self, campaign: &str) -> Result<(), Status> {
         let mut seq = self.engine.seq();
@@ -107,7 +107,8 @@ impl ControlServer {
                     let stops = matches!(campaign.phase, Phase::Stopping(_) | Phase::Aborting { .. });
                     stops && campaign.spec.by_hand() && campaign.plan.is_some()
                 };
-                if !self.look(campaign, owed).await? {
+                // Where nobody owns the folder, nobody answers.
+                if !self.look(campaign, owed).await? || !self.engine.owns() {
                     return Ok(());
                 }
                 // Whoever owns the folder next is asked again.
@@ -118,6 +119,7 @@ impl ControlServer {
         tokio::time::timeout(ANSWER_PATIENCE, wait).await.unwrap_or(Ok(()))
     }
 
+    /// Waits until the plan has been answered; gives the experiments that it added.
     async fn planned(&self, campaign: &CampaignName, ticket: Ticket) -> Result<Vec<ExperimentNumber>, Status> {
         let mut seq = self.engine.seq();
         loop {
@@ -250,6 +252,7 @@ impl ControlService for ControlServer {
         let named: Vec<_> = rows.iter().filter_map(|row| row.experiment).collect();
         let command = Command::RecordObservations { campaign: spec.name.clone(), rows };
         let reply = self.submit(&request.request_id, command).await?;
+        self.answered(spec.name.as_str()).await?;
         self.listed(&spec.name, named.into_iter().chain(reply.experiments).collect()).await
     }
 

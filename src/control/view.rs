@@ -85,7 +85,7 @@ pub(super) fn experiment(campaign: &Campaign, it: &core::Experiment) -> wire::Ex
         setting: setting.collect(),
         started_ms: it.started_at.map_or(0, |at| at.0),
         ended_ms: it.ended_at.map_or(0, |at| at.0),
-        best: campaign.best.is_some_and(|(best, _)| best == it.number),
+        best: campaign.best.is_some_and(|(best, _)| best == it.number) || campaign.front.contains_key(&it.number),
         ..wire::Experiment::default()
     };
     match &it.why {

@@ -4,6 +4,7 @@ mod intervention;
 
 use crate::effect::{Attend, Effect, EffectKey, PlanOrder};
 use crate::event::{Dispatch, Ended, Event, Recorded};
+use crate::gain::dominates;
 use crate::ids::{CampaignName, ExperimentNumber, InstrumentId, OperationId, RequestId};
 use crate::model::{
     Answer, CampaignSpec, Failure, FailureKind, GainVerdict, Observation, Origin, RepeatEffect, Setting, StopReason,
@@ -315,6 +316,7 @@ fn new_campaign(spec: &CampaignSpec, digest: &str, source: &str, seed: u64, at: 
         spent: 0.0,
         equipment_failures: 0,
         best: None,
+        front: BTreeMap::new(),
         since_gain: 0,
         gain: None,
         gain_tests: 0,
@@ -490,11 +492,27 @@ fn observed(campaign: &mut Campaign, number: ExperimentNumber, at: Time, observa
     if !real {
         return;
     }
-    let gained = campaign.spec.gained(campaign.best.map(|(_, value)| value), observation);
-    campaign.since_gain = if gained.enough { 0 } else { campaign.since_gain + 1 };
-    if let Some(value) = gained.better {
-        campaign.best = Some((number, value));
+    let enough = if campaign.spec.objectives.len() == 1 {
+        let gained = campaign.spec.gained(campaign.best.map(|(_, value)| value), observation);
+        if let Some(value) = gained.better {
+            campaign.best = Some((number, value));
+        }
+        gained.enough
+    } else {
+        joins_front(campaign, number, observation)
+    };
+    campaign.since_gain = if enough { 0 } else { campaign.since_gain + 1 };
+}
+
+/// Whether no other is better in all objectives; those that this one is better than leave.
+fn joins_front(campaign: &mut Campaign, number: ExperimentNumber, observation: &Observation) -> bool {
+    let Some(worth) = campaign.spec.worth(observation) else { return false };
+    if campaign.front.values().any(|other| dominates(other, &worth)) {
+        return false;
     }
+    campaign.front.retain(|_, other| !dominates(&worth, other));
+    campaign.front.insert(number, worth);
+    true
 }
 
 fn failed(campaign: &mut Campaign, number: ExperimentNumber, at: Time, failure: &Failure) {

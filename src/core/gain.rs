@@ -11,27 +11,34 @@ pub(crate) struct Gained {
 }
 
 impl CampaignSpec {
-    /// Judges an observation by its readings alone; campaigns with several objectives have no single best.
+    /// Judges an observation against the best before it, where there is one objective.
     pub(crate) fn gained(&self, best: Option<f64>, observation: &Observation) -> Gained {
-        let nothing = Gained { better: None, enough: false };
-        let [objective] = self.objectives.as_slice() else { return nothing };
-        let Some(measured) = observation.outcomes.get(&objective.outcome) else { return nothing };
-        // A limit that the truth may fall short of is no gain.
-        let worse = match objective.goal {
-            Goal::Maximize => Limit::Below,
-            Goal::Minimize => Limit::Above,
+        let (Some(&[worth]), [objective]) = (self.worth(observation).as_deref(), self.objectives.as_slice()) else {
+            return Gained { better: None, enough: false };
         };
-        if !self.feasible(observation) || measured.limit == Some(worse) {
-            return nothing;
-        }
-        let sign = if objective.goal == Goal::Maximize { 1.0 } else { -1.0 };
+        let value = objective.goal.sign() * worth;
         match best {
-            None => Gained { better: Some(measured.value), enough: true },
+            None => Gained { better: Some(value), enough: true },
             Some(best) => {
-                let gain = sign * (measured.value - best);
-                Gained { better: (gain > 0.0).then_some(measured.value), enough: gain > self.stop.gain }
+                let gain = worth - objective.goal.sign() * best;
+                Gained { better: (gain > 0.0).then_some(value), enough: gain > self.stop.gain }
             }
         }
+    }
+
+    /// The objectives of an observation, larger is better in each; `None` where it isn't feasible, or where one is a limit
+    /// that the truth may fall short of.
+    #[must_use]
+    pub fn worth(&self, observation: &Observation) -> Option<Vec<f64>> {
+        let each = self.objectives.iter().map(|objective| {
+            let measured = observation.outcomes.get(&objective.outcome)?;
+            let worse = match objective.goal {
+                Goal::Maximize => Limit::Below,
+                Goal::Minimize => Limit::Above,
+            };
+            (measured.limit != Some(worse)).then_some(objective.goal.sign() * measured.value)
+        });
+        each.collect::<Option<Vec<f64>>>().filter(|_| self.feasible(observation))
     }
 
     /// Whether every outcome constraint holds by these readings.
@@ -43,4 +50,10 @@ impl CampaignSpec {
         };
         self.outcome_constraints.iter().all(|it| it.margin.number(&scope).is_ok_and(|margin| margin.value <= 0.0))
     }
+}
+
+/// Whether one worth is at least as good as the other in every objective, and better in one.
+pub(crate) fn dominates(one: &[f64], other: &[f64]) -> bool {
+    let pairs = || one.iter().zip(other);
+    pairs().all(|(one, other)| one >= other) && pairs().any(|(one, other)| one > other)
 }

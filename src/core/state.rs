@@ -171,7 +171,10 @@ pub struct Campaign {
     pub equipment_failures: u32,
     /// The best feasible experiment so far and its objective, where there is one objective.
     pub best: Option<(ExperimentNumber, f64)>,
-    /// Observations since the objective last gained what counts.
+    /// With several objectives, the feasible experiments that no other is better than in all of them by its readings, each
+    /// with its objectives, larger is better.
+    pub front: BTreeMap<ExperimentNumber, Vec<f64>>,
+    /// Observations since the objective last gained what counts, or since the front last grew.
     pub since_gain: u32,
     /// What the model last said of the gain that is left.
     pub gain: Option<Box<RemainingGain>>,

@@ -39,6 +39,7 @@ pub struct Handle {
     inbox: mpsc::Sender<Input>,
     seq: watch::Receiver<u64>,
     wakeup: watch::Receiver<Option<Time>>,
+    owns: watch::Receiver<bool>,
 }
 
 impl Engine {
@@ -50,9 +51,11 @@ impl Engine {
         let (inbox, receiver) = mpsc::channel(INBOX_LIMIT);
         let (seq_sender, seq) = watch::channel(step.seq());
         let (wakeup_sender, wakeup) = watch::channel(step.workcell().next_wakeup());
-        let turn = Turn { step, performing: Performing::default(), changes, seq: seq_sender, wakeup: wakeup_sender };
+        let (owns_sender, owns) = watch::channel(step.owns());
+        let performing = Performing::default();
+        let turn = Turn { step, performing, changes, seq: seq_sender, wakeup: wakeup_sender, owns: owns_sender };
         let thread = std::thread::Builder::new().name("engine".into()).spawn(move || turn.run(receiver))?;
-        Ok(Self { handle: Handle { inbox, seq, wakeup }, thread })
+        Ok(Self { handle: Handle { inbox, seq, wakeup, owns }, thread })
     }
 
     /// A way in.
@@ -140,6 +143,12 @@ impl Handle {
         seen.await.map_err(|_| EngineError::Stopped)
     }
 
+    /// Whether what is owed is done here: a process that has only been asked to look does nothing.
+    #[must_use]
+    pub fn owns(&self) -> bool {
+        *self.owns.borrow()
+    }
+
     /// The place of the last durable entry, and its changes.
     #[must_use]
     pub fn seq(&self) -> watch::Receiver<u64> {
@@ -172,6 +181,7 @@ struct Turn {
     changes: mpsc::UnboundedSender<Change>,
     seq: watch::Sender<u64>,
     wakeup: watch::Sender<Option<Time>>,
+    owns: watch::Sender<bool>,
 }
 
 impl Turn {
@@ -223,6 +233,7 @@ impl Turn {
         }
         self.seq.send_replace(self.step.seq());
         self.wakeup.send_replace(self.step.next_wakeup(now()));
+        self.owns.send_replace(self.step.owns());
         Ok(())
     }
 }

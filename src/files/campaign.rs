@@ -3,6 +3,7 @@
 use super::conduct::{budget, cost, planner, stop};
 use super::expression::{Names, expression};
 use super::feasible::warn_if_nothing_is_left;
+use super::objective::objectives;
 use super::parameter::{Parameters, level, parameters};
 use super::past::{past, priors};
 use super::protocol::steps;
@@ -13,8 +14,8 @@ use crate::closest::did_you_mean;
 use crate::units;
 use eutectic_core::CampaignName;
 use eutectic_core::model::{
-    Binary, CampaignSpec, Datum, EvalError, Expr, Goal, Leaf, Objective, Outcome, OutcomeConstraint, Parameter,
-    ParameterConstraint, Setting, Unit,
+    Binary, CampaignSpec, Datum, EvalError, Expr, Leaf, Outcome, OutcomeConstraint, Parameter, ParameterConstraint,
+    Setting, Unit,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -140,7 +141,7 @@ fn campaign(
     let cost = cost(root, &names, &parameters, report);
     let fidelity = fidelity(root, &parameters, report);
     let budget = budget(root, report);
-    let stop = stop(root, report);
+    let stop = stop(root, objectives.len(), report);
     let planner = planner(root, report);
     let spec = CampaignSpec {
         name: CampaignName::new(name?),
@@ -237,46 +238,6 @@ pub(super) fn unit(table: &Table<'_>, report: &mut Report) -> Option<Unit> {
             None
         }
     }
-}
-
-fn objectives(root: &Table<'_>, outcomes: &[Outcome], report: &mut Report) -> Vec<Objective> {
-    let tables = root.tables("objective", "an objective", report);
-    if tables.is_empty() {
-        report.error(
-            None,
-            "nothing says what is wanted",
-            "add [[objective]] with maximize = \"yield\" or minimize = \"cost\"",
-        );
-    }
-    if let Some(second) = tables.get(1) {
-        report.error(
-            Some(second.span.clone()),
-            "a campaign has one objective for now",
-            "bound the others: [[constraint]] require = \"cost <= 20\"",
-        );
-    }
-    let mut objectives = Vec::new();
-    for table in &tables {
-        table.only(&["maximize", "minimize"], report);
-        let goals = [("maximize", Goal::Maximize), ("minimize", Goal::Minimize)];
-        let said: Vec<_> = goals.iter().filter(|(key, _)| table.has(key)).collect();
-        let [(key, goal)] = said.as_slice() else {
-            report.error(
-                Some(table.span.clone()),
-                "an objective says either maximize or minimize",
-                "maximize = \"yield\"",
-            );
-            continue;
-        };
-        let Some(outcome) = table.text(key, report) else { continue };
-        if outcomes.iter().any(|it| it.name == outcome.value) {
-            objectives.push(Objective { outcome: outcome.value.to_owned(), goal: *goal });
-        } else {
-            let help = did_you_mean(outcome.value, outcomes.iter().map(|it| it.name.as_str()));
-            report.error(Some(outcome.span), format!("there is no outcome '{}'", shortened(outcome.value)), help);
-        }
-    }
-    objectives
 }
 
 fn constraints(

@@ -76,9 +76,15 @@ pub(super) fn cost(root: &Table<'_>, names: &Names, parameters: &[Parameter], re
     Some(CostSpec { value, changeover })
 }
 
-pub(super) fn stop(root: &Table<'_>, report: &mut Report) -> StopRule {
+pub(super) fn stop(root: &Table<'_>, objectives: usize, report: &mut Report) -> StopRule {
     let Some(table) = root.table("stop", "the stop rule", report) else { return StopRule::default() };
     table.only(&["target", "patience", "gain", "remaining_gain", "confidence"], report);
+    for key in ["target", "gain", "remaining_gain"] {
+        if objectives > 1 && table.has(key) {
+            let help = "patience = 10 stops after so many experiments without another compromise";
+            report.error(Some(table.span.clone()), format!("'{key}' is for one objective only"), help);
+        }
+    }
     let patience = table.whole("patience", 1..MAX_EXPERIMENTS + 1, report);
     let gain = table.number("gain", report);
     if let Some(gain) = gain.as_ref().filter(|it| it.value < 0.0) {

@@ -7,6 +7,7 @@ mod difference;
 mod expression;
 mod feasible;
 mod lab;
+mod objective;
 mod parameter;
 mod past;
 mod protocol;

@@ -2,8 +2,8 @@
 
 use super::predicted;
 use eutectic_core::model::{
-    CampaignSpec, CostSpec, Datum, Domain, Expr, FailureKind, FidelitySpec, Goal, Leaf, Level, Measured, Mixture,
-    Parameter, ParameterConstraint, Predicted, Setting, Strategy,
+    CampaignSpec, CostSpec, Datum, Domain, Expr, FailureKind, FidelitySpec, Leaf, Level, Measured, Mixture, Parameter,
+    ParameterConstraint, Predicted, Setting, Strategy,
 };
 use eutectic_core::{Campaign, Experiment, ExperimentPhase, PlanOrder};
 use eutectic_planners as planners;
@@ -59,7 +59,7 @@ pub(super) fn encode(campaign: &Campaign, order: &PlanOrder) -> Encoded {
         Arc::new(Costs { spec: spec.clone(), parameters: Arc::clone(&parameters) })
     };
     problem.cost = spec.cost.as_ref().map(costs);
-    let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), sign(it.goal));
+    let signed = |it: &eutectic_core::model::Objective| (it.outcome.clone(), it.goal.sign());
     Encoded {
         problem,
         priors: campaign.priors.iter().map(|(name, _)| name.clone()).collect(),
@@ -121,16 +121,15 @@ fn problem(spec: &CampaignSpec, pool: &[Setting], parameters: &Arc<[Parameter]>)
     space.fidelity = spec.fidelity.as_ref().and_then(fidelity);
     let described = spec.descriptors.iter().filter_map(|(name, table)| Some((place(name)?, table.clone())));
     space.descriptors = described.collect();
+    let reference = spec.objectives.iter().map(|it| it.reference.map(|value| it.goal.sign() * value));
+    let reference: Option<Vec<f64>> = reference.filter(|_| spec.objectives.len() > 1).collect();
     space.pool = (!pool.is_empty()).then(|| pool.iter().map(|setting| point(parameters, setting)).collect());
     Problem {
-        space,
-        objectives: spec.objectives.len(),
         constraints: spec.outcome_constraints.len(),
         initial: spec.planner.initial.map(|initial| initial as usize),
-        reference: Vec::new(),
+        reference: reference.unwrap_or_default(),
         shared: spec.shared.iter().filter_map(place).collect(),
-        past: Vec::new(),
-        cost: None,
+        ..Problem::new(space, spec.objectives.len())
     }
 }
 
@@ -166,13 +165,6 @@ impl planners::Cost for Costs {
             previous.is_some_and(|previous| at(previous) != at(point))
         };
         own + self.spec.changeover.iter().filter(changed).map(|(_, cost)| cost).sum::<f64>()
-    }
-}
-
-fn sign(goal: Goal) -> f64 {
-    match goal {
-        Goal::Maximize => 1.0,
-        Goal::Minimize => -1.0,
     }
 }
 
@@ -245,7 +237,7 @@ fn outcome(spec: &CampaignSpec, experiment: &Experiment, pending: bool, spreads:
 
 fn observed(spec: &CampaignSpec, outcomes: &BTreeMap<String, Measured>, spreads: &Spreads) -> Outcome {
     let objective = |it: &eutectic_core::model::Objective| match outcomes.get(&it.outcome) {
-        Some(measured) => Measure { value: sign(it.goal) * measured.value, sd: sd(&it.outcome, measured, spreads) },
+        Some(measured) => Measure { value: it.goal.sign() * measured.value, sd: sd(&it.outcome, measured, spreads) },
         None => Measure::new(f64::NAN),
     };
     let scope = |leaf: &Leaf| match leaf {

@@ -17,7 +17,7 @@ pub use explain::{
 pub use serve::service;
 
 use encode::{Encoded, encode};
-use eutectic_core::model::{Answer, Observation, Predicted, Proposal, Why, WhyKind};
+use eutectic_core::model::{Answer, FrontPoint, Observation, Predicted, Proposal, Why, WhyKind};
 use eutectic_core::{Campaign, ExperimentPhase, PlanAnswer, PlanOrder, Purpose};
 use eutectic_planners::{
     Bayesian, Estimate, Memo, PLANNER_VERSION, PlanError, Planner, Reason, Recommendation, StopQuestion, Suggestion,
@@ -130,7 +130,8 @@ pub fn plan_here(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
         }
         Purpose::Answer => {
             let found = planner.recommend(problem, rows, memo, input.seed)?;
-            Ok(PlanAnswer::Answer(answer(input, &found).map(Box::new)))
+            let front = front(&planner, input, memo)?;
+            Ok(PlanAnswer::Answer(answer(input, &found, &front).map(Box::new)))
         }
     }
 }
@@ -161,13 +162,34 @@ fn proposal(encoded: &Encoded, suggestion: &Suggestion) -> Proposal {
     Proposal { setting: encoded.setting(&suggestion.point), why }
 }
 
-fn answer(input: &PlanInput, found: &Recommendation) -> Option<Answer> {
+/// The tried points that no other is better than, where there are several objectives.
+fn front(planner: &impl Planner, input: &PlanInput, memo: &Memo) -> Result<Vec<Recommendation>, PlanError> {
+    let Encoded { problem, rows, .. } = &input.encoded;
+    if problem.objectives > 1 { planner.front(problem, rows, memo, input.seed) } else { Ok(Vec::new()) }
+}
+
+fn answer(input: &PlanInput, found: &Recommendation, front: &[Recommendation]) -> Option<Answer> {
     // A row of past data may be the best of all, but an answer names an experiment of this campaign.
     let number = (*input.encoded.numbers.get(found.row)?)?;
     let setting = input.encoded.setting(&input.encoded.rows.get(found.row)?.point);
     let observed = input.observations.get(&number)?.clone();
     let estimates = input.encoded.predicted(&found.objectives, &found.constraints);
-    Some(Answer { experiment: number, setting, observed, estimates, p_feasible: found.p_feasible.unwrap_or(1.0) })
+    let on_front = |it: &Recommendation| {
+        Some(FrontPoint {
+            experiment: (*input.encoded.numbers.get(it.row)?)?,
+            estimates: input.encoded.predicted(&it.objectives, &it.constraints),
+            p_feasible: it.p_feasible.unwrap_or(1.0),
+        })
+    };
+    let front = front.iter().filter_map(on_front).collect();
+    Some(Answer {
+        experiment: number,
+        setting,
+        observed,
+        estimates,
+        p_feasible: found.p_feasible.unwrap_or(1.0),
+        front,
+    })
 }
 
 fn predicted(estimate: &Estimate, sign: f64) -> Predicted {

@@ -2,7 +2,7 @@
 
 use super::{PlanInput, PlanningError, encode, wire as convert};
 use eutectic_core::{PlanAnswer, Purpose};
-use eutectic_planners::{Bayesian, MEMO_MAX_BYTES, Memo, Planner};
+use eutectic_planners::{Bayesian, MEMO_MAX_BYTES, Memo, Planner, Recommendation};
 use eutectic_proto::planner::v1 as wire;
 use eutectic_proto::planner::v1::planner_service_client::PlannerServiceClient;
 use std::time::Duration;
@@ -94,10 +94,16 @@ async fn ask(input: &PlanInput, mut client: PlannerServiceClient<Channel>) -> Re
             match client.recommend(request).await {
                 Ok(answer) => {
                     let found = convert::read_recommendation(answer.get_ref());
-                    if found.row >= input.encoded.rows.len() {
-                        return Err(Failed::Answer(format!("it recommends row {}, which isn't there", found.row)));
+                    let mut front = convert::read_front(answer.get_ref());
+                    let unknown = |it: &&Recommendation| it.row >= input.encoded.rows.len();
+                    if let Some(unknown) = std::iter::once(&found).chain(&front).find(unknown) {
+                        return Err(Failed::Answer(format!("it recommends row {}, which isn't there", unknown.row)));
                     }
-                    Ok(PlanAnswer::Answer(super::answer(input, &found).map(Box::new)))
+                    if front.is_empty() {
+                        let by_readings = super::front(&eutectic_planners::Random, input, &Memo::default());
+                        front = by_readings.map_err(|error| Failed::Own(error.into()))?;
+                    }
+                    Ok(PlanAnswer::Answer(super::answer(input, &found, &front).map(Box::new)))
                 }
                 Err(status) if status.code() == Code::Unimplemented => ours(input).map_err(Failed::Own),
                 Err(status) => Err(Failed::Call(status)),
@@ -110,7 +116,8 @@ async fn ask(input: &PlanInput, mut client: PlannerServiceClient<Channel>) -> Re
 fn ours(input: &PlanInput) -> Result<PlanAnswer, PlanningError> {
     let encode::Encoded { problem, rows, .. } = &input.encoded;
     let found = Bayesian::default().recommend(problem, rows, &Memo::default(), input.seed)?;
-    Ok(PlanAnswer::Answer(super::answer(input, &found).map(Box::new)))
+    let front = super::front(&Bayesian::default(), input, &Memo::default())?;
+    Ok(PlanAnswer::Answer(super::answer(input, &found, &front).map(Box::new)))
 }
 
 fn proposals(encoded: &encode::Encoded, answer: wire::SuggestResponse) -> Result<PlanAnswer, String> {

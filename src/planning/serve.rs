@@ -38,8 +38,14 @@ impl PlannerService for Served {
     ) -> Result<Response<wire::RecommendResponse>, Status> {
         let request = request.into_inner();
         let (problem, rows, memo) = read(request.problem.as_ref(), &request.rows, &request.memo)?;
-        let found = apart(move || Bayesian::default().recommend(&problem, &rows, &memo, request.seed)).await?;
-        Ok(Response::new(convert::recommendation(&found)))
+        let found = apart(move || {
+            let planner = Bayesian::default();
+            let found = planner.recommend(&problem, &rows, &memo, request.seed)?;
+            let several = problem.objectives > 1;
+            let front = if several { planner.front(&problem, &rows, &memo, request.seed)? } else { Vec::new() };
+            Ok(convert::recommendation(&found, &front))
+        });
+        Ok(Response::new(found.await?))
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn problem(encoded: &Encoded) -> wire::Problem {
         shared: encoded.problem.shared.iter().map(|it| index(*it)).collect(),
         known: encoded.known.iter().map(known).collect(),
         objectives: encoded.objectives.iter().map(|(name, _)| name.clone()).collect(),
+        reference: encoded.problem.reference.clone(),
         constraints: encoded.constraints.clone(),
         has_initial: initial.is_some(),
         initial: initial.and_then(|it| u32::try_from(it).ok()).unwrap_or_default(),
@@ -120,14 +121,12 @@ pub(super) fn read_problem(from: &wire::Problem) -> Result<Problem, String> {
     }
     let past = |past: &wire::Past| past.rows.iter().enumerate().map(read_row).collect::<Result<Vec<Row>, String>>();
     Ok(Problem {
-        space,
-        objectives: from.objectives.len(),
         constraints: from.constraints.len(),
         initial: from.has_initial.then(|| usize::try_from(from.initial).unwrap_or(INITIAL_MAX)),
-        reference: Vec::new(),
+        reference: from.reference.clone(),
         shared: from.shared.iter().map(|it| place(*it)).collect(),
         past: from.past.iter().map(past).collect::<Result<_, _>>()?,
-        cost: None,
+        ..Problem::new(space, from.objectives.len())
     })
 }
 
@@ -229,8 +228,16 @@ fn read_probability(stated: bool, p: f64) -> Option<f64> {
     (stated && (0.0..=1.0).contains(&p)).then_some(p)
 }
 
-pub(super) fn recommendation(it: &Recommendation) -> wire::RecommendResponse {
+pub(super) fn recommendation(it: &Recommendation, front: &[Recommendation]) -> wire::RecommendResponse {
+    let tried = |it: &Recommendation| wire::Tried {
+        row: index(it.row),
+        objectives: it.objectives.iter().map(estimate).collect(),
+        constraints: it.constraints.iter().map(estimate).collect(),
+        has_p_feasible: it.p_feasible.is_some(),
+        p_feasible: it.p_feasible.unwrap_or_default(),
+    };
     wire::RecommendResponse {
+        front: front.iter().map(tried).collect(),
         row: index(it.row),
         objectives: it.objectives.iter().map(estimate).collect(),
         constraints: it.constraints.iter().map(estimate).collect(),
@@ -239,9 +246,19 @@ pub(super) fn recommendation(it: &Recommendation) -> wire::RecommendResponse {
     }
 }
 
+pub(super) fn read_front(it: &wire::RecommendResponse) -> Vec<Recommendation> {
+    let tried = |it: &wire::Tried| Recommendation {
+        row: place(it.row),
+        objectives: read_estimates(&it.objectives),
+        constraints: read_estimates(&it.constraints),
+        p_feasible: read_probability(it.has_p_feasible, it.p_feasible),
+    };
+    it.front.iter().map(tried).collect()
+}
+
 pub(super) fn read_recommendation(it: &wire::RecommendResponse) -> Recommendation {
     Recommendation {
-        row: usize::try_from(it.row).unwrap_or(usize::MAX),
+        row: place(it.row),
         objectives: read_estimates(&it.objectives),
         constraints: read_estimates(&it.constraints),
         p_feasible: read_probability(it.has_p_feasible, it.p_feasible),

@@ -261,7 +261,8 @@ pub fn stop(reason: &StopReason) -> String {
         StopReason::Cost { spent, budget } => format!("{spent:.6} of {budget:.6} are spent"),
         StopReason::Target { experiment, target } => format!("experiment {experiment} reached the target {target}"),
         StopReason::Stagnation { experiments, gain } => {
-            format!("no gain of more than {gain} in {experiments} experiments")
+            let least = if *gain > 0.0 { format!(" of more than {gain}") } else { String::new() };
+            format!("no gain{least} in {experiments} experiments")
         }
         StopReason::Evidence { tolerance, confidence } => format!(
             "no more than {tolerance} is left to gain, with {} % confidence if the model is right",

@@ -241,6 +241,17 @@ impl Bench {
         outcome: &str,
         value: impl Fn(&dyn Fn(&str) -> String) -> f64,
     ) {
+        self.by_hand_all(file, count, &[outcome], |_, cell| value(cell));
+    }
+
+    /// The same with several outcomes.
+    pub(super) fn by_hand_all(
+        &self,
+        file: &Path,
+        count: usize,
+        outcomes: &[&str],
+        value: impl Fn(&str, &dyn Fn(&str) -> String) -> f64,
+    ) {
         let plate = self.run(&["suggest", "-n", &count.to_string(), "--file", file.to_str().unwrap()]).ok().out;
         let mut lines = plate.lines();
         let header: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -248,8 +259,10 @@ impl Bench {
         let mut filled = header.join(",");
         for line in lines {
             let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
-            let measured = value(&|name| cells[place(name)].clone());
-            cells[place(outcome)] = measured.to_string();
+            for outcome in outcomes {
+                let measured = value(outcome, &|name| cells[place(name)].clone());
+                cells[place(outcome)] = measured.to_string();
+            }
             filled.push('\n');
             filled.push_str(&cells.join(","));
         }

@@ -11,6 +11,7 @@ mod bench;
 mod crash;
 mod doctor;
 mod explain;
+mod front;
 mod interventions;
 mod link;
 mod night;

@@ -47,6 +47,24 @@ fn our_planner_finds_the_same_points_as_a_service() {
 }
 
 #[test]
+fn it_names_the_same_front_as_a_service() {
+    let (here, there) = (Bench::new(), Bench::new());
+    let text = std::fs::read_to_string(root().join("examples/snar/front.toml")).unwrap();
+    let text = text.replace("experiments = 40", "experiments = 12");
+    here.snar(12, 1);
+    there.snar(12, 1);
+    here.run(&["run", here.write("campaign.toml", &text).to_str().unwrap()]).ok();
+    let (served, address) = there.planner("127.0.0.1:0");
+    let file = there.write("campaign.toml", &format!("{text}\n[planner]\naddress = \"{address}\"\n"));
+    there.run(&["run", file.to_str().unwrap()]).ok();
+    assert_eq!(here.settings(), there.settings(), "the reference point goes along");
+    let front = |bench: &Bench| events(&bench.log(), "campaign_ended").map(|it| it["answer"]["front"].clone()).next();
+    assert!(front(&here).is_some_and(|it| !it.as_array().unwrap().is_empty()));
+    assert_eq!(front(&here), front(&there));
+    served.kill();
+}
+
+#[test]
 fn a_campaign_waits_for_a_planner_that_cant_be_reached_and_goes_on_when_it_is_there() {
     let bench = Bench::new();
     // A port that was free a moment ago.

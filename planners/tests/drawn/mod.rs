@@ -116,16 +116,7 @@ fn campaign(
 ) -> Result<(), PlanError> {
     let real = || Parameter::Real { low: 0.0, high: 1.0, log: false };
     let space = Space { parameters: vec![real(), real()], ..Space::default() };
-    let problem = Problem {
-        space,
-        objectives: 1,
-        constraints: 0,
-        initial: None,
-        reference: Vec::new(),
-        shared: Vec::new(),
-        past: Vec::new(),
-        cost: None,
-    };
+    let problem = Problem::new(space, 1);
     let (planner, most) = (Bayesian::default(), drawn.most());
     let (mut rows, mut memo) = (Vec::<Row>::new(), Memo::default());
     let value = |point: &Point| match point.0.as_slice() {

@@ -1,7 +1,7 @@
 //! Starting what waits, asking for plans, stopping.
 
 use crate::event::{Event, Purpose};
-use crate::model::{Failure, FailureKind, GainVerdict, Goal, StopReason};
+use crate::model::{Failure, FailureKind, GainVerdict, StopReason};
 use crate::plan_order::{admitted, request};
 use crate::state::{Campaign, ExperimentPhase, Phase};
 
@@ -74,11 +74,8 @@ fn stop_reason(campaign: &Campaign) -> Option<StopReason> {
     if let (Some(target), Some((experiment, best)), [objective]) =
         (stop.target, campaign.best, campaign.spec.objectives.as_slice())
     {
-        let reached = match objective.goal {
-            Goal::Maximize => best >= target,
-            Goal::Minimize => best <= target,
-        };
-        if reached {
+        let sign = objective.goal.sign();
+        if sign * best >= sign * target {
             return Some(StopReason::Target { experiment, target });
         }
     }

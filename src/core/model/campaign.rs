@@ -56,6 +56,40 @@ pub struct CampaignSpec {
     pub planner: PlannerSpec,
 }
 
+impl CampaignSpec {
+    /// A campaign by hand, without constraints and with nothing else out of the ordinary.
+    #[must_use]
+    pub fn new(
+        name: CampaignName,
+        parameters: Vec<Parameter>,
+        outcomes: Vec<Outcome>,
+        objectives: Vec<Objective>,
+        budget: Budget,
+    ) -> Self {
+        Self {
+            name,
+            parameters,
+            outcomes,
+            objectives,
+            parameter_constraints: Vec::new(),
+            outcome_constraints: Vec::new(),
+            steps: Vec::new(),
+            experiments: Vec::new(),
+            past: Vec::new(),
+            priors: Vec::new(),
+            mixtures: Vec::new(),
+            descriptors: BTreeMap::new(),
+            pool: Vec::new(),
+            shared: Vec::new(),
+            fidelity: None,
+            cost: None,
+            budget,
+            stop: StopRule::default(),
+            planner: PlannerSpec::default(),
+        }
+    }
+}
+
 /// Something that is varied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
@@ -147,6 +181,17 @@ pub struct Objective {
     pub outcome: String,
     /// Which way.
     pub goal: Goal,
+    /// With several objectives: what a point has to be better than to count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<f64>,
+}
+
+impl Objective {
+    /// An outcome to make as large as may be.
+    #[must_use]
+    pub fn maximize(outcome: impl Into<String>) -> Self {
+        Self { outcome: outcome.into(), goal: Goal::Maximize, reference: None }
+    }
 }
 
 /// Which way an objective is optimised.
@@ -157,6 +202,17 @@ pub enum Goal {
     Maximize,
     /// Smaller is better.
     Minimize,
+}
+
+impl Goal {
+    /// What a value is multiplied by so that larger is better.
+    #[must_use]
+    pub fn sign(self) -> f64 {
+        match self {
+            Self::Maximize => 1.0,
+            Self::Minimize => -1.0,
+        }
+    }
 }
 
 /// A bound on parameters.
@@ -281,7 +337,7 @@ pub struct StopRule {
     /// Stop when a feasible observation of the objective is at least as good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
-    /// Stop after so many experiments without a gain of `gain`.
+    /// Stop after so many experiments without a gain of `gain`, or, with several objectives, that none joined the front in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
     /// The gain in the objective that counts, in its unit.

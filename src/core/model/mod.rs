@@ -16,7 +16,8 @@ pub use campaign::{Binding, Step};
 pub use expr::{Binary, Datum, EvalError, Expr, Function, Leaf, MAX_DEPTH, Scope, Unary, Uncertain};
 pub use instrument::{CapabilityDescription, InstrumentDescription, RepeatEffect};
 pub use observation::{
-    Answer, Estimate, Failure, FailureKind, Observation, Origin, Predicted, Proposal, StopReason, Why, WhyKind,
+    Answer, Estimate, Failure, FailureKind, FrontPoint, Observation, Origin, Predicted, Proposal, StopReason, Why,
+    WhyKind,
 };
 pub use policy::{Decision, POLICY_WINDOW_MS, Policy};
 pub use remaining::{GainVerdict, RemainingGain, STOP_CONFIDENCE, STOP_CONFIDENCES};

@@ -156,7 +156,8 @@ pub enum StopReason {
     },
 }
 
-/// What the campaign found: the tried point whose posterior is best and feasible.
+/// What the campaign found: the tried point whose posterior is best and feasible. With several objectives, the one with the
+/// best balance of them, and all that no other is better than.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The experiment that tried it.
@@ -166,6 +167,20 @@ pub struct Answer {
     /// What was measured there.
     pub observed: Observation,
     /// What the model believes of it, by name of outcome or text of constraint.
+    pub estimates: BTreeMap<String, Estimate>,
+    /// The model's probability that every outcome constraint holds there.
+    pub p_feasible: f64,
+    /// With several objectives, the tried points that by the model no other feasible one is better than in all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub front: Vec<FrontPoint>,
+}
+
+/// One of the best compromises between several objectives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrontPoint {
+    /// The experiment that tried it.
+    pub experiment: ExperimentNumber,
+    /// What the model believes of it, by name of outcome or text of constraint; empty without a model.
     pub estimates: BTreeMap<String, Estimate>,
     /// The model's probability that every outcome constraint holds there.
     pub p_feasible: f64,

@@ -1,8 +1,8 @@
 //! A campaign of two steps and two parameters, and shorthands.
 
 use eutectic_core::model::{
-    Admission, Binding, Budget, CampaignSpec, CapabilityDescription, Domain, Expr, Goal, InstrumentDescription, Leaf,
-    Level, Objective, Outcome, Parameter, PlannerSpec, RepeatEffect, Setting, Step, StopRule, Unit, Value,
+    Admission, Binding, Budget, CampaignSpec, CapabilityDescription, Domain, Expr, InstrumentDescription, Leaf, Level,
+    Objective, Outcome, Parameter, RepeatEffect, Setting, Step, Unit, Value,
 };
 use eutectic_core::{Command, Request, RequestId, Time, Verdict, Workcell, handle};
 use std::collections::BTreeMap;
@@ -25,36 +25,22 @@ pub(super) fn spec(name: &str, experiments: u32, in_flight: u32) -> CampaignSpec
         with,
     };
     let sample = Binding::Output { step: "make".into(), output: "sample".into() };
+    let parameters = vec![
+        parameter("x", Domain::Real { low: 0.0, high: 1.0, log: false }),
+        parameter("kind", Domain::Categorical { choices: vec!["a".into(), "b".into()] }),
+    ];
+    let outcomes = vec![Outcome {
+        name: "yield".into(),
+        value: Some(Expr::Leaf(Leaf::Output { step: "read".into(), output: "signal".into() })),
+        unit: unit(),
+    }];
+    let budget = Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived };
     CampaignSpec {
-        name: name.into(),
-        parameters: vec![
-            parameter("x", Domain::Real { low: 0.0, high: 1.0, log: false }),
-            parameter("kind", Domain::Categorical { choices: vec!["a".into(), "b".into()] }),
-        ],
-        outcomes: vec![Outcome {
-            name: "yield".into(),
-            value: Some(Expr::Leaf(Leaf::Output { step: "read".into(), output: "signal".into() })),
-            unit: unit(),
-        }],
-        objectives: vec![Objective { outcome: "yield".into(), goal: Goal::Maximize }],
-        parameter_constraints: Vec::new(),
-        outcome_constraints: Vec::new(),
         steps: vec![
             step("make", "maker.make", &[], [("x".to_owned(), Binding::Parameter("x".into()))].into()),
             step("read", "reader.read", &["make"], [("sample".to_owned(), sample)].into()),
         ],
-        experiments: Vec::new(),
-        past: Vec::new(),
-        priors: Vec::new(),
-        fidelity: None,
-        cost: None,
-        mixtures: Vec::new(),
-        descriptors: BTreeMap::new(),
-        pool: Vec::new(),
-        shared: Vec::new(),
-        budget: Budget { cost: None, experiments, in_flight, admission: Admission::AsArrived },
-        stop: StopRule::default(),
-        planner: PlannerSpec::default(),
+        ..CampaignSpec::new(name.into(), parameters, outcomes, vec![Objective::maximize("yield")], budget)
     }
 }
 
