@@ -1,7 +1,7 @@
 //! How often a stop by what is left to gain is wrong, and what is left then: on functions drawn from the model, and on
 //! well-known ones.
 //!
-//! Run: `cargo run --release -p eutectic-planners --example stopping -- [draws]`
+//! Run: `cargo run --release -p eutectic-planners --example stopping -- [draws] [prior | shorter | known]`
 
 #![expect(clippy::print_stdout, reason = "a program that prints tables")]
 
@@ -20,27 +20,39 @@ const SEEDS: u64 = 5;
 
 fn main() -> Result<(), PlanError> {
     let draws = std::env::args().nth(1).and_then(|it| it.parse().ok()).unwrap_or(100);
-    on_draws(draws)?;
-    on_known_functions()
-}
-
-fn on_draws(draws: u64) -> Result<(), PlanError> {
-    println!("| lengthscales | tolerance | confidence | stopped of {draws} | experiments | wrong | may be wrong |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let only = std::env::args().nth(2);
+    let wanted = |name: &str| only.as_ref().is_none_or(|it| it == name);
     let prior = [(0.1, 0.9), (0.1, 0.95), (0.03, 0.9), (0.1, 0.99)].map(|it| (None, it));
     let short = [Some(0.8), Some(0.5), Some(0.35)].map(|scale| (scale, (0.1, 0.9)));
-    let mut asked = (Vec::new(), Vec::new());
-    for (scale, (tolerance, confidence)) in prior.into_iter().chain(short) {
+    if wanted("prior") {
+        on_draws("from the prior", draws, &prior)?;
+    }
+    if wanted("shorter") {
+        on_draws("shorter", draws, &short)?;
+    }
+    if wanted("known") {
+        on_known_functions()?;
+    }
+    Ok(())
+}
+
+/// A lengthscale, if it isn't drawn as well, and the tolerance and confidence that are asked for.
+type Asked = (Option<f64>, (f64, f64));
+
+fn on_draws(kind: &str, draws: u64, rows: &[Asked]) -> Result<(), PlanError> {
+    println!("| lengthscales | tolerance | confidence | stopped of {draws} | experiments | wrong | may be wrong |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let mut asked = Vec::new();
+    for &(scale, (tolerance, confidence)) in rows {
         let stops = drawn::campaigns(draws, scale, StopQuestion { tolerance, confidence, tests: 0 }, BUDGET)?;
         let name = scale.map_or("from the prior".to_owned(), |it| it.to_string());
         let count = stops.stopped.len();
         let length = stops.stopped.iter().map(|(length, _)| *length as f64).sum::<f64>() / count.max(1) as f64;
         let (wrong, share) = (stops.wrong(tolerance), draws as f64 * (1.0 - confidence));
         println!("| {name} | {tolerance} | {confidence} | {count} | {length:.1} | {wrong} | {share:.0} |");
-        if scale.is_none() { &mut asked.0 } else { &mut asked.1 }.extend(stops.asked);
+        asked.extend(stops.asked);
     }
-    calibration("from the prior", &asked.0);
-    calibration("shorter", &asked.1);
+    calibration(kind, &asked);
     Ok(())
 }
 

@@ -5,12 +5,11 @@ use crate::explain::{self, Explanation};
 use crate::frame::Frame;
 use crate::front::undominated;
 use crate::memo::{MEMO_VERSION, Memo};
-use crate::model::{Expected, FEASIBLE, Model, Outlook};
+use crate::model::{Care, Expected, FEASIBLE, Model, Outlook};
 use crate::part::Without;
 use crate::planner::{MAX_COUNT, PlanError, Planner, Reason, Recommendation, Suggestion};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::remaining::{self, Remaining, StopQuestion};
-use crate::surrogate::sets_for;
 
 /// A call places no more points than this by the model; any further ones fill gaps.
 const MODELLED_MAX: usize = 64;
@@ -71,9 +70,8 @@ impl Planner for Bayesian {
         call.warm(problem, initial);
         call.fill(initial - call.suggestions.len(), Reason::Initial)?;
         let mut next = memo.clone();
-        let sets = sets_for(rows.len());
         if call.missing(count)
-            && let Some(Modelled { model, alike }) = self.model(problem, &frame, &call.rows, memo, sets, seed)
+            && let Some(Modelled { model, alike }) = self.model(problem, &frame, &call.rows, memo, Care::Plan, seed)
         {
             call.alike = alike;
             let last = match call.improve(&model, memo, self.strategy, count.min(MODELLED_MAX)) {
@@ -93,7 +91,7 @@ impl Planner for Bayesian {
         memo.check()?;
         let frame = Frame::new(&problem.space);
         let by_readings = || crate::Random.recommend(problem, &real_alone(&frame, rows), memo, seed);
-        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let modelled = self.model(problem, &frame, rows, memo, Care::Plan, seed);
         let Some(Modelled { model, .. }) = modelled else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
         let Some((row, at)) = best_tried(&outlook, &frame, rows) else { return Err(PlanError::NothingObserved) };
@@ -105,7 +103,7 @@ impl Planner for Bayesian {
         memo.check()?;
         let frame = Frame::new(&problem.space);
         let by_readings = || crate::Random.front(problem, &real_alone(&frame, rows), memo, seed);
-        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let modelled = self.model(problem, &frame, rows, memo, Care::Plan, seed);
         let Some(Modelled { model, .. }) = modelled else { return by_readings() };
         let Ok(outlook) = model.outlook() else { return by_readings() };
         let mut seen: Vec<Vec<f64>> = Vec::new();
@@ -153,7 +151,7 @@ impl Bayesian {
             return Err(PlanError::OneObjective);
         }
         let frame = Frame::new(&problem.space);
-        let modelled = self.model(problem, &frame, rows, memo, remaining::SETS, seed);
+        let modelled = self.model(problem, &frame, rows, memo, Care::Stop, seed);
         let Modelled { model, .. } = modelled.ok_or(PlanError::NothingObserved)?;
         remaining::remaining(problem, &model.outlook()?, rows, memo, seed, question)
     }
@@ -166,7 +164,7 @@ impl Bayesian {
         problem.check(rows)?;
         memo.check()?;
         let frame = Frame::new(&problem.space);
-        let modelled = self.model(problem, &frame, rows, memo, sets_for(rows.len()), seed);
+        let modelled = self.model(problem, &frame, rows, memo, Care::Plan, seed);
         let Modelled { model, .. } = modelled.ok_or(PlanError::NothingObserved)?;
         Ok(explain::explain(problem, &model.outlook()?, rows, seed))
     }
@@ -187,10 +185,10 @@ impl Bayesian {
         frame: &'a Frame<'a>,
         rows: &[Row],
         memo: &Memo,
-        sets: usize,
+        care: Care,
         seed: u64,
     ) -> Option<Modelled<'a>> {
-        let fit = |rows: &[Row], memo: &Memo| Model::fit(problem, frame, rows, memo, self.without, sets, seed);
+        let fit = |rows: &[Row], memo: &Memo| Model::fit(problem, frame, rows, memo, self.without, care, seed);
         if problem.space.fidelity.is_none() {
             return fit(rows, memo).map(|model| Modelled { model, alike: false });
         }

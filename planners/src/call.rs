@@ -7,6 +7,7 @@ use crate::frame::Frame;
 use crate::memo::Memo;
 use crate::model::{Expected, FEASIBLE, Model, Outlook};
 use crate::normal::{cumulative, density};
+use crate::part::Part;
 use crate::planner::{Because, PlanError, Reason, Suggestion};
 use crate::priced::Priced;
 use crate::problem::{Cost, Outcome, Point, Problem, Row};
@@ -16,7 +17,13 @@ use crate::search::{self, Bounds, Score};
 use std::sync::Arc;
 
 /// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
-const FAR_EVERY: u64 = 4;
+const FAR_EVERY: usize = 4;
+/// A model that explains less than this share of the readings, each without it, foretells nothing.
+const SKILL_MIN: f64 = 0.05;
+/// From so many initial designs on: with fewer readings no model can be expected to.
+const LOST_FROM: usize = 3;
+/// Then one in so many picks fills a gap.
+const LOST_EVERY: usize = 4;
 /// Where most of so many last rows have nearly the same value of a parameter, a pick that may be anywhere takes another one.
 const LAST: usize = 8;
 /// See [`LAST`].
@@ -42,6 +49,8 @@ pub(crate) struct Call<'a> {
     seed: u64,
     /// The rows given.
     given: usize,
+    /// The size of the initial design.
+    initial: usize,
     /// The rows, and after them the suggestions as pending ones.
     pub(crate) rows: Vec<Row>,
     /// What is left of the pool, if there is one, in unit coordinates.
@@ -65,6 +74,7 @@ impl<'a> Call<'a> {
             frame,
             seed,
             given: rows.len(),
+            initial: problem.initial_size(),
             rows: rows.to_vec(),
             pool,
             cost: problem.cost.clone(),
@@ -193,6 +203,13 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Adds one point that fills the space, if there is one; where it is.
+    fn fill_one(&mut self) -> Option<Vec<f64>> {
+        let before = self.suggestions.len();
+        self.fill(1, Reason::Spread).ok()?;
+        self.suggestions.get(before).map(|it| self.frame.unit(&it.point))
+    }
+
     fn take(&mut self, index: usize) -> Vec<f64> {
         self.pool.as_mut().map(|pool| pool.remove(index)).unwrap_or_default()
     }
@@ -212,7 +229,14 @@ impl<'a> Call<'a> {
         let around: Vec<Vec<f64>> =
             if outlook.has_front() { front(&outlook, self.frame, &self.rows) } else { self.unit_of_best(&outlook) };
         let mut last = memo.last.clone();
+        let ripe = model.without().has(Part::Lost) && self.given >= LOST_FROM * self.initial;
+        let lost = ripe && outlook.skill() < SKILL_MIN;
         while self.missing(count) {
+            let gap = lost && self.rows.len().is_multiple_of(LOST_EVERY);
+            if let Some(filled) = gap.then(|| self.fill_one()).flatten() {
+                promise.condition(&filled);
+                continue;
+            }
             let drawn = if strategy == Strategy::Thompson { self.draw(&outlook, &around) } else { None };
             let Some(unit) = drawn.or_else(|| self.pick(model, &promise, &around, &last)) else { break };
             let unit = self.cheaper(&outlook, unit);
@@ -284,7 +308,7 @@ impl<'a> Call<'a> {
         let hints: Vec<Vec<f64>> =
             around.iter().chain(known.then_some(last)).map(|unit| self.frame.snap(unit)).collect();
         let bounds = match around.first().filter(|_| self.is_one_valley(model)) {
-            Some(best) if !number.is_multiple_of(FAR_EVERY) => Bounds::near(self.frame, best),
+            Some(best) if !self.may_be_anywhere(model) => Bounds::near(self.frame, best),
             Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
             Some(_) | None => Bounds::whole(self.frame),
         };
@@ -345,6 +369,11 @@ impl<'a> Call<'a> {
     /// that don't hang together, and leaving the first of them is what the budget is for.
     fn is_one_valley(&self, model: &Model<'_>) -> bool {
         model.is_plain() && self.frame.is_numeric()
+    }
+
+    /// Whether the next pick is none of those that stay near.
+    fn may_be_anywhere(&self, model: &Model<'_>) -> bool {
+        !self.is_one_valley(model) || self.rows.len().is_multiple_of(FAR_EVERY)
     }
 
     /// The space without what the last rows have in common in one of the parameters, if they have.

@@ -64,7 +64,7 @@ impl Score for Drawn<'_> {
             return (f64::NEG_INFINITY, vec![0.0; unit.len()]);
         }
         let (value, slope) = self.joint.objective.value_and_gradient(&self.objective, &features);
-        (value, self.frame.gradient(&slope))
+        (value, self.frame.gradient(unit, &slope))
     }
 
     fn has_borders(&self) -> bool {

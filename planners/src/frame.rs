@@ -6,6 +6,7 @@
 
 use crate::mixture;
 use crate::problem::{Parameter, Point, Space};
+use crate::surrogate::Warp;
 
 /// A whole number with more values than this has its least one as the only other fidelity.
 const MOST_FIDELITIES: i64 = 20;
@@ -20,6 +21,8 @@ pub(crate) struct Frame<'a> {
     owners: Vec<usize>,
     /// The descriptors of each parameter's choices as features; empty for parameters without.
     descriptors: Vec<Vec<Vec<f64>>>,
+    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    warps: Vec<Warp>,
 }
 
 impl<'a> Frame<'a> {
@@ -44,7 +47,18 @@ impl<'a> Frame<'a> {
                 next += 1;
             }
         }
-        Self { space, groups, owners, descriptors }
+        Self { space, groups, owners, descriptors, warps: Vec::new() }
+    }
+
+    /// The same with features bent by these maps, where there is one for each.
+    pub(crate) fn bent(&self, warps: &[Warp]) -> Self {
+        let warps = if warps.len() == self.groups.len() { warps.to_vec() } else { Vec::new() };
+        Self { warps, ..self.clone() }
+    }
+
+    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    pub(crate) fn warps(&self) -> &[Warp] {
+        &self.warps
     }
 
     /// How many parameters there are.
@@ -101,6 +115,12 @@ impl<'a> Frame<'a> {
     pub(crate) fn continuous(&self) -> Vec<bool> {
         let moves = |parameter: &Parameter| matches!(parameter, Parameter::Real { .. }) && !parameter.is_fixed();
         self.space.parameters.iter().map(moves).collect()
+    }
+
+    /// Which features are numbers that vary.
+    pub(crate) fn varied(&self) -> Vec<bool> {
+        let fixed = |owner: &usize| self.space.parameters.get(*owner).is_some_and(Parameter::is_fixed);
+        self.numeric().iter().zip(&self.owners).map(|(number, owner)| *number && !fixed(owner)).collect()
     }
 
     /// Which features are numbers, and not parts of a category.
@@ -211,16 +231,19 @@ impl<'a> Frame<'a> {
                 }
             }
         }
+        features.iter_mut().zip(&self.warps).for_each(|(feature, warp)| *feature = warp.value(*feature));
         features
     }
 
-    /// A gradient in features as one in the parameters that may move by themselves; 0 for the others.
-    pub(crate) fn gradient(&self, slope: &[f64]) -> Vec<f64> {
+    /// A gradient in a unit point's features as one in the parameters that may move by themselves; 0 for the others.
+    pub(crate) fn gradient(&self, unit: &[f64], slope: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; self.dimension()];
         let continuous = self.continuous();
-        for (owner, slope) in self.owners.iter().zip(slope) {
-            if let (Some(entry), Some(true)) = (gradient.get_mut(*owner), continuous.get(*owner)) {
-                *entry += slope;
+        for (feature, (owner, slope)) in self.owners.iter().zip(slope).enumerate() {
+            if let (Some(entry), Some(true), Some(u)) =
+                (gradient.get_mut(*owner), continuous.get(*owner), unit.get(*owner))
+            {
+                *entry += slope * self.warps.get(feature).map_or(1.0, |warp| warp.slope(*u));
             }
         }
         gradient

@@ -39,3 +39,4 @@ pub use problem::{
 };
 pub use random::Random;
 pub use remaining::{CONFIDENCES, COVERAGE, PATHS, Remaining, SETTLED, StopQuestion, StopVerdict};
+pub use surrogate::Warp;

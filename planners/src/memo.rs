@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::planner::PlanError;
+use crate::surrogate::Warp;
 
 /// The version written into a memo. A planner reads its own version and earlier ones.
 pub const MEMO_VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub struct Memo {
     /// For each past campaign, the fitted surrogate of each objective and of each constraint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<Vec<SurrogateMemo>>,
+    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warps: Vec<Warp>,
     /// The point the last search ended at, in unit coordinates: a start of the next one.
     #[serde(default)]
     pub last: Vec<f64>,

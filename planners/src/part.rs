@@ -15,6 +15,10 @@ pub enum Part {
     Near,
     /// Outcomes may be mostly sums of what each parameter does.
     Sums,
+    /// Parameters may act unevenly.
+    Warps,
+    /// Where the model foretells nothing, some picks fill gaps.
+    Lost,
     /// Where readings may be noisy, picks that may be anywhere leave what the last ones have in common.
     Elsewhere,
     /// Several objectives are led by the volume that a point adds to their front.
@@ -23,17 +27,19 @@ pub enum Part {
 
 /// The parts that are left out; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Without(u8);
+pub struct Without(u16);
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("bends", Self::Bends),
         ("exact", Self::Exact),
         ("sets", Self::Sets),
         ("edge", Self::Edge),
         ("near", Self::Near),
         ("sums", Self::Sums),
+        ("warps", Self::Warps),
+        ("lost", Self::Lost),
         ("elsewhere", Self::Elsewhere),
         ("volumes", Self::Volumes),
     ];

@@ -176,7 +176,7 @@ impl Score for Promise<'_> {
 
     fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
         let (value, slope) = self.at(unit, true);
-        (value, self.frame.gradient(&slope))
+        (value, self.frame.gradient(unit, &slope))
     }
 
     fn has_borders(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use crate::frame::Frame;
 use crate::memo::Memo;
-use crate::model::Model;
+use crate::model::{Care, Model};
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Parameter, Point, Problem, Row, Space};
 use crate::rng::{Source, Stream};
@@ -36,7 +36,7 @@ fn the_promise_has_the_gradient_it_says() {
         let problem = problem(objectives, constraints);
         let rows = rows(&problem, 16);
         let frame = Frame::new(&problem.space);
-        let model = Model::fit(&problem, &frame, &rows, &Memo::default(), Without::default(), 8, 4).unwrap();
+        let model = Model::fit(&problem, &frame, &rows, &Memo::default(), Without::default(), Care::Plan, 4).unwrap();
         let outlook = model.outlook().unwrap();
         let promise = outlook.promise(&rows, 4, 1).unwrap();
         for unit in [[0.31, 1.0, 0.72], [0.02, 0.0, 0.97], [0.6, 2.0, 0.4]] {
@@ -65,7 +65,7 @@ fn a_corner_that_nothing_is_known_of_promises_less_than_without_the_edge() {
     let problem = problem(1, 0);
     let rows = rows(&problem, 12);
     let frame = Frame::new(&problem.space);
-    let fit = |without| Model::fit(&problem, &frame, &rows, &Memo::default(), without, 8, 4).unwrap();
+    let fit = |without| Model::fit(&problem, &frame, &rows, &Memo::default(), without, Care::Plan, 4).unwrap();
     let (with, without) = (fit(Without::default()), fit(Without::default().and(Part::Edge)));
     let (with, without) = (with.outlook().unwrap(), without.outlook().unwrap());
     let (with, without) = (with.promise(&rows, 4, 1).unwrap(), without.promise(&rows, 4, 1).unwrap());

@@ -18,8 +18,6 @@ use crate::rng::{self, Source, Stream};
 use crate::search::{self, Score as _};
 use crate::surrogate::{Sites, Transform};
 
-/// Sets of hyperparameters: what is hardly plausible counts here, as being wrong may be rare and no more.
-pub(crate) const SETS: usize = 32;
 /// Paths that are looked at before anything is concluded, and never counted as evidence: most calls end here.
 const SCREEN: usize = 32;
 /// Numbers of paths from which something may be concluded, one after the other.
@@ -205,7 +203,8 @@ fn coverage(readings: Vec<Vec<(f64, f64, f64)>>) -> f64 {
 /// Whether the models have had their form for a while. Without a memo nothing is known of that.
 fn settled(memo: &Memo, fits: &[SurrogateMemo], rows: usize, initial: usize) -> bool {
     let settled = |(then, now): (&SurrogateMemo, &SurrogateMemo)| {
-        Transform::form(then.bend) == Transform::form(now.bend) && rows >= then.since + SETTLED
+        // A plan may have taken a bend that isn't believed here: that is no change.
+        Transform::form(then.bend) >= Transform::form(now.bend) && rows >= then.since + SETTLED
     };
     rows >= initial + SETTLED && memo.surrogates.iter().zip(fits).all(settled)
 }

@@ -174,3 +174,21 @@ fn a_hundred_dimensions_and_ten_thousand_rows_are_planned_at_all() {
     let (found, _) = suggest(&problem(vec![real(), real()]), &many, 1);
     assert!(bump(found[0].point.0[0], found[0].point.0[1]) > 0.9, "{:?}", found[0].point);
 }
+
+#[test]
+fn a_model_that_foretells_nothing_does_not_choose_every_point() {
+    // Readings that have nothing to do with where they were taken.
+    let mut rows: Vec<Row> = Vec::new();
+    let mut problem = problem(vec![real(), real()]);
+    let pure = |index: usize| (index as f64 * 12.9898).sin() * 43_758.545_3 % 1.0;
+    let mut gaps = 0;
+    while rows.len() < 40 {
+        let (found, _) = suggest(&problem, &rows, 1);
+        gaps += usize::from(rows.len() >= 5 && found[0].reason == Reason::Spread);
+        rows.push(row(&found[0].point.0.clone(), pure(rows.len())));
+    }
+    assert!((4..=6).contains(&gaps), "{gaps} of 25 picks fill a gap, one in four");
+    // Where something is foretold, none does.
+    problem.initial = Some(5);
+    assert!(suggest(&problem, &spread(12, bump), 8).0.iter().all(|it| it.reason != Reason::Spread));
+}

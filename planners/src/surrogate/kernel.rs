@@ -215,26 +215,33 @@ impl Kernel {
         gradient
     }
 
-    /// The gradients in the logarithms of the lengthscales of `1/2 sum_ij weights_ij k(x_i, x_j)`, where `weighted` is
-    /// the weights times the slopes, entry by entry.
+    /// The gradients in the features of `1/2 sum_ij weights_ij k(x_i, x_j)`, where `weighted` is the weights times the
+    /// slopes, entry by entry. One product for all features, which are near the unit cube: the difference cancels nothing
+    /// that matters.
+    pub(crate) fn pulls(&self, features: &Array2<f64>, weighted: &Array2<f64>) -> Array2<f64> {
+        let sums = weighted.sum_axis(ndarray::Axis(1));
+        let mut pulls = weighted.dot(features);
+        let columns = pulls.columns_mut().into_iter().zip(features.columns());
+        for ((mut pulls, column), reciprocal) in columns.zip(&self.reciprocals) {
+            for ((pull, x), sum) in pulls.iter_mut().zip(column).zip(&sums) {
+                *pull = (*pull - x * sum) * reciprocal * reciprocal;
+            }
+        }
+        pulls
+    }
+
+    /// The gradients of the same in the logarithms of the lengthscales, from those in the features: a shorter lengthscale is
+    /// features that lie further apart.
     pub(crate) fn lengthscale_gradient(
-        &self,
         features: &Array2<f64>,
         groups: &[usize],
         parameters: usize,
-        weighted: &Array2<f64>,
+        pulls: &Array2<f64>,
     ) -> Vec<f64> {
-        // sum_ij G_ij (x_i - x_j)^2 / 2 = sum_i x_i^2 (G1)_i - sum_i x_i (GX)_i; one product for all features. The
-        // features are near the unit cube, so the difference cancels nothing that matters.
-        let sums = weighted.sum_axis(ndarray::Axis(1));
-        let products = weighted.dot(features);
         let mut gradient = vec![0.0; parameters];
-        let columns = features.columns().into_iter().zip(products.columns());
-        for (((column, product), reciprocal), group) in columns.zip(&self.reciprocals).zip(groups) {
-            let each = |((x, sum), product): ((&f64, &f64), &f64)| x * x * sum - x * product;
-            let total: f64 = column.iter().zip(&sums).zip(product).map(each).sum();
+        for ((column, pulls), group) in features.columns().into_iter().zip(pulls.columns()).zip(groups) {
             if let Some(entry) = gradient.get_mut(*group) {
-                *entry += total * reciprocal * reciprocal;
+                *entry -= column.iter().zip(pulls).map(|(x, pull)| x * pull).sum::<f64>();
             }
         }
         gradient

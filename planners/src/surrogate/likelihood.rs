@@ -20,8 +20,14 @@ const SIGNALS: (f64, f64) = (0.01, 100.0);
 const NOISES: (f64, f64) = (1e-7, 10.0);
 /// The noise variance of exact readings: what keeps the matrix definite.
 const EXACT: f64 = 1e-8;
-/// The variance of the logarithm of a lengthscale.
-const LENGTHSCALE_SPREAD: f64 = 3.0;
+/// The standard deviation of the logarithm of a lengthscale: the root of 3.
+const LENGTHSCALE_SPREAD: f64 = 1.732_050_807_568_877_2;
+/// The same for outcomes that turn within a short way: the median of a lengthscale, for each root of the number of parameters, and
+/// the standard deviation of its logarithm.
+const SHORT: (f64, f64) = (0.25, 0.75);
+/// The mean and the standard deviation of the logarithm of their signal variance: readings that were taken where it is good lie
+/// closer together than the whole.
+const SHORT_SIGNAL: (f64, f64) = (0.7, 1.0);
 /// The standard deviation of the logarithm of the signal variance around 0.
 const SIGNAL_SPREAD: f64 = 0.5;
 /// The mean and the standard deviation of the logarithm of the noise variance: wide, so that a noiseless outcome is
@@ -49,6 +55,8 @@ pub(crate) struct Data {
     pub(crate) parameters: usize,
     /// The share of the kernel that is a sum over parameters.
     pub(crate) share: f64,
+    /// Whether outcomes are expected to turn within a short way.
+    pub(crate) short: bool,
     /// What past campaigns suggest; the values are what it leaves.
     pub(crate) prior: Option<Arc<Prior>>,
 }
@@ -176,9 +184,16 @@ pub(super) fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
 /// [`density`] with its gradient. The mean moves with the hyperparameters, but as it is at its optimum that adds
 /// nothing to the gradient.
 pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
+    let (value, gradient, _) = density_gradients(data, hyper);
+    (value, gradient)
+}
+
+/// [`density_gradient`], with the gradient in the features, one row an observation, of a kernel without a sum; none where the
+/// covariance can't be factorised.
+pub(crate) fn density_gradients(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>, Option<Array2<f64>>) {
     let Covariance { k, slope, terms } = covariance(data, hyper);
     let Some(factor) = Factor::new(&k) else {
-        return (f64::NEG_INFINITY, vec![0.0; hyper.0.len()]);
+        return (f64::NEG_INFINITY, vec![0.0; hyper.0.len()], None);
     };
     let (_, whitened) = residuals(data, &factor);
     let alpha = Array1::from(factor.unwhiten(&whitened));
@@ -197,28 +212,48 @@ pub(crate) fn density_gradient(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     let features = Array2::from_shape_fn((data.rows.len(), features), |(i, j)| {
         data.rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
     });
-    let mut gradient = kernel.lengthscale_gradient(&features, &data.groups, data.parameters, &inner);
+    let pulls = kernel.pulls(&features, &inner);
+    let mut gradient = Kernel::lengthscale_gradient(&features, &data.groups, data.parameters, &pulls);
     gradient.iter_mut().zip(of_sum.into_iter().flatten()).for_each(|(entry, slope)| *entry += slope);
     gradient.extend([signal_gradient, 0.5 * noise * trace]);
     let (prior, slopes) = prior(data, hyper);
     gradient.iter_mut().zip(slopes).for_each(|(entry, slope)| *entry += slope);
-    (likelihood(&factor, &whitened) + prior, gradient)
+    (likelihood(&factor, &whitened) + prior, gradient, Some(pulls))
 }
 
-/// The logarithm of the prior density, with its gradient.
-fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
+/// The mean and the standard deviation of each hyperparameter beforehand.
+pub(crate) fn priors(data: &Data) -> Vec<(f64, f64)> {
     // Each term of a sum is a function of one parameter, whatever their number.
-    let mode = lengthscale_mode(if data.share > 0.0 { 1 } else { data.parameters });
+    let parameters = if data.share > 0.0 { 1 } else { data.parameters };
+    let lengthscale = if data.short {
+        (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), SHORT.1)
+    } else {
+        (lengthscale_mode(parameters), LENGTHSCALE_SPREAD)
+    };
     let stated = data.known.iter().all(|variance| *variance > 0.0);
-    let noise = if stated { NOISE_BEYOND_STATED } else { NOISE };
+    let mut priors = vec![lengthscale; data.parameters];
+    let signal = if data.short { SHORT_SIGNAL } else { (0.0, SIGNAL_SPREAD) };
+    priors.extend([signal, if stated { NOISE_BEYOND_STATED } else { NOISE }]);
+    priors
+}
+
+/// The logarithm of how much denser lengthscales and signal are beforehand where outcomes are expected to turn within a short way.
+pub(crate) fn ln_shorter(data: &Data, short: &Data, hyper: &Hyper) -> f64 {
+    let normal = |x: f64, (mean, sd): (f64, f64)| -0.5 * ((x - mean) / sd).powi(2) - libm::log(sd);
+    let but_noise = hyper.0.len().saturating_sub(1);
+    let pairs = hyper.0.iter().take(but_noise).zip(priors(short).into_iter().zip(priors(data)));
+    pairs.map(|(x, (short, long))| normal(*x, short) - normal(*x, long)).sum()
+}
+
+/// The logarithm of the prior density, but for a constant, with its gradient.
+fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
     // Exact readings are one point beside the density of all noises, and have no density of their own.
-    let noise_of = if hyper.ln_noise() > ln_exact() { hyper.ln_noise() } else { noise.0 };
-    let normals = hyper
-        .ln_lengthscales()
-        .iter()
-        .map(|value| (value - mode, LENGTHSCALE_SPREAD))
-        .chain([(hyper.ln_signal(), SIGNAL_SPREAD * SIGNAL_SPREAD), (noise_of - noise.0, noise.1 * noise.1)]);
-    let (densities, slopes): (Vec<f64>, Vec<f64>) =
-        normals.map(|(distance, variance)| (-0.5 * distance * distance / variance, -distance / variance)).unzip();
+    let exact = hyper.ln_noise() <= ln_exact();
+    let last = hyper.0.len().saturating_sub(1);
+    let normals = hyper.0.iter().zip(priors(data)).enumerate();
+    let (densities, slopes): (Vec<f64>, Vec<f64>) = normals
+        .map(|(place, (value, (mean, sd)))| if exact && place == last { (0.0, sd) } else { (value - mean, sd) })
+        .map(|(distance, sd)| (-0.5 * distance * distance / (sd * sd), -distance / (sd * sd)))
+        .unzip();
     (densities.iter().sum(), slopes)
 }

@@ -10,11 +10,14 @@ mod prior;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod warp;
 
 pub(crate) use fit::count as sets_for;
 pub(crate) use member::{Member, Prediction};
 pub(crate) use path::{Path, Paths, Sites};
 pub(crate) use transform::Transform;
+pub use warp::Warp;
+pub(crate) use warp::{Bends, GAIN as WARP_GAIN};
 
 use likelihood::{Data, Hyper};
 use prior::Prior;
@@ -36,6 +39,8 @@ const REFIT_SHARE: usize = 20;
 const BENT_FROM: usize = 6;
 /// A bend has to be better than none by so many nats.
 const BEND_GAIN: f64 = 2.0;
+/// The same to stop by: a bend that makes little of what lies above the best reading is what a stop is wrong by.
+const WARY_GAIN: f64 = 5.0;
 /// Shares of a sum over parameters that are tried.
 const SHARES: [f64; 2] = [0.5, 0.9];
 /// A sum has to be as probable as this, or it is not believed at all.
@@ -68,6 +73,8 @@ pub(crate) struct Fitting<'a> {
     pub(crate) without: Without,
     /// How many sets of hyperparameters are wanted.
     pub(crate) sets: usize,
+    /// Whether being wrong is worse than being slow: nothing is believed then that only the fit itself says.
+    pub(crate) wary: bool,
     /// The models of past campaigns; `None` for those that tell nothing of this outcome.
     pub(crate) past: &'a [Option<Arc<Member>>],
 }
@@ -81,6 +88,8 @@ pub(crate) struct Surrogate {
     /// Sets of hyperparameters, each with the share of its kernel that is a sum.
     sets: Vec<(f64, Hyper)>,
     fitted_at: usize,
+    /// How many observations there are.
+    observed: usize,
     bend: usize,
     since: usize,
     /// What is known of kernels that are partly a sum over parameters.
@@ -97,11 +106,13 @@ impl Surrogate {
         fitting: &Fitting<'_>,
         source: &mut Source,
     ) -> Self {
-        let Fitting { groups, warm, without, past, .. } = *fitting;
+        let Fitting { groups, warm, without, wary, past, .. } = *fitting;
         let parameters = groups.iter().max().map_or(0, |last| last + 1);
         let thin = thinned(observations, FIT_ROWS);
         let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
         let known = warm.and_then(|memo| Self::rested(memo, observations.len(), parameters));
+        // Whoever is wary asks more of a bend than whoever fitted it.
+        let known = known.filter(|(memo, _)| !wary || memo.bend == 0);
         let (bend, transform, mode, fitted_at) = if let Some((memo, mode)) = known.clone() {
             let transform = transform.bent(memo.bend, &values);
             (memo.bend, transform, mode, memo.fitted_at)
@@ -109,7 +120,7 @@ impl Surrogate {
             let plain = standardise(&transform, &thin, groups, parameters);
             let mode = fit::mode(&plain, warm.map(hyper).as_ref());
             let (bend, transform, mode) = if without.has(Part::Bends) && observations.len() >= BENT_FROM {
-                best_bend(transform, &thin, groups, &plain, mode)
+                best_bend(transform, &thin, wary, &plain, mode)
             } else {
                 (0, transform, mode)
             };
@@ -143,7 +154,8 @@ impl Surrogate {
         };
         let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
-        Self { transform, data, mode, sets, fitted_at, bend, since, sum, weights }
+        let observed = observations.len();
+        Self { transform, data, mode, sets, fitted_at, observed, bend, since, sum, weights }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
@@ -194,6 +206,28 @@ impl Surrogate {
         &self.data.numbers
     }
 
+    /// Whether it was fitted now, and not taken over from an earlier fit.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fitted_at == self.observed
+    }
+
+    /// How plausible the observations are at the mode.
+    pub(crate) fn density(&self) -> f64 {
+        let suggested = |row: &Vec<f64>| self.data.prior.as_ref().map_or(0.0, |prior| prior.mean(row));
+        let read = self.data.values.iter().zip(&self.data.rows).map(|(value, row)| value + suggested(row));
+        let read: Vec<f64> = read.map(|value| self.transform.invert(value)).collect();
+        likelihood::density(&self.data, &self.mode) + self.transform.ln_jacobian(&read)
+    }
+
+    /// The bends of features by which the observations are more plausible by far; `straight` gives the features of a row as they are without.
+    pub(crate) fn warps(&self, straight: impl Fn(usize) -> Vec<f64>, numeric: &[bool]) -> Option<Bends> {
+        if self.data.rows.len() > FIT_ROWS {
+            return None;
+        }
+        let rows = self.data.numbers.iter().map(|row| straight(*row)).collect();
+        warp::best(&Data { rows, ..self.data.clone() }, numeric, &self.mode)
+    }
+
     pub(crate) fn memo(&self) -> SurrogateMemo {
         SurrogateMemo {
             ln_lengthscales: self.mode.ln_lengthscales().to_vec(),
@@ -217,17 +251,17 @@ impl Surrogate {
 fn best_bend(
     plain: Transform,
     observations: &[&Observation],
-    groups: &[usize],
+    wary: bool,
     data: &Data,
     mode: Hyper,
 ) -> (usize, Transform, Hyper) {
     let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
     let Some((start, density)) = fit::refine(data, &mode, BEND_STEPS) else { return (0, plain, mode) };
-    let mut most = density + plain.ln_jacobian(&values) + BEND_GAIN;
+    let mut most = density + plain.ln_jacobian(&values) + if wary { WARY_GAIN } else { BEND_GAIN };
     let mut best = (0, plain.clone(), start.clone());
     for (index, (transform, prior)) in plain.bends(&values).into_iter().enumerate() {
-        let Some(transform) = transform else { continue };
-        let data = standardise(&transform, observations, groups, data.parameters);
+        let Some(transform) = transform.filter(|_| !(wary && plain.is_capped(index + 1))) else { continue };
+        let data = standardise(&transform, observations, &data.groups, data.parameters);
         let Some((mode, density)) = fit::refine(&data, &start, BEND_STEPS) else { continue };
         let density = density + transform.ln_jacobian(&values) + prior;
         if density > most {
@@ -268,14 +302,15 @@ fn drawn(
     fitting: &Fitting<'_>,
     source: &mut Source,
 ) -> Vec<(f64, Hyper)> {
-    let Fitting { sets: count, without, .. } = *fitting;
+    let Fitting { sets: count, wary, without, .. } = *fitting;
     let share_of = |sum: &SumMemo| (0..count).filter(|it| (*it as f64 + 0.5) < sum.probability * count as f64).count();
     let with_sum = sum.map_or(0, share_of);
-    let alone = if with_sum < count { fit::sets(data, mode, count - with_sum, without, source) } else { Vec::new() };
+    let alone =
+        if with_sum < count { fit::sets(data, mode, count - with_sum, wary, without, source) } else { Vec::new() };
     let mut sets: Vec<(f64, Hyper)> = alone.into_iter().map(|hyper| (0.0, hyper)).collect();
     if let Some(sum) = sum.filter(|_| with_sum > 0) {
         let data = Data { share: sum.share, ..data.clone() };
-        let found = fit::sets(&data, &Hyper(sum.theta.clone()), with_sum, without, source);
+        let found = fit::sets(&data, &Hyper(sum.theta.clone()), with_sum, wary, without, source);
         sets.extend(found.into_iter().map(|hyper| (sum.share, hyper)));
     }
     sets
@@ -302,6 +337,7 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
         groups: groups.to_vec(),
         parameters,
         share: 0.0,
+        short: false,
         prior: None,
     }
 }

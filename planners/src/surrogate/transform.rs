@@ -35,10 +35,10 @@ pub(crate) enum Transform {
         /// The standard deviation after it.
         scale: f64,
         /// What is bent after that.
-        warp: Warp,
-        /// The mean after the warp.
+        bend: Bend,
+        /// The mean after the bend.
         centre: f64,
-        /// The standard deviation after the warp.
+        /// The standard deviation after the bend.
         spread: f64,
     },
     /// A constraint: `sign(c) ln(1 + |c|/typical) / scale`, not centred, so that 0 stays the border.
@@ -73,7 +73,7 @@ impl Transform {
         let scale = size * square.sqrt();
         let usable = scale.is_finite() && scale > ROUNDING * mean.abs() && scale > f64::MIN_POSITIVE;
         let scale = if usable { scale } else { 1.0 };
-        Self::Objective { fence, reach, mean, scale, warp: Warp::None, centre: 0.0, spread: 1.0 }
+        Self::Objective { fence, reach, mean, scale, bend: Bend::None, centre: 0.0, spread: 1.0 }
     }
 
     /// For one of several objectives: what lies above `least` keeps its proportions, as volumes are made of it.
@@ -91,11 +91,11 @@ impl Transform {
             Self::Objective { .. } => {
                 let top = values.iter().map(|value| self.apply(*value)).fold(f64::NEG_INFINITY, f64::max);
                 let powers =
-                    LAMBDAS.map(|lambda| (Warp::YeoJohnson { lambda }, ln_normal(lambda - 1.0, LAMBDA_SPREAD)));
+                    LAMBDAS.map(|lambda| (Bend::YeoJohnson { lambda }, ln_normal(lambda - 1.0, LAMBDA_SPREAD)));
                 let from_top = REACHES.map(|reach| {
-                    (Warp::FromTop { top, reach }, ln_normal(libm::log(reach / REACH_TYPICAL), REACH_SPREAD))
+                    (Bend::FromTop { top, reach }, ln_normal(libm::log(reach / REACH_TYPICAL), REACH_SPREAD))
                 });
-                let bend = |(warp, prior)| (self.warped(warp, values), prior);
+                let bend = |(bend, prior)| (self.warped(bend, values), prior);
                 powers.into_iter().chain(from_top).map(bend).collect()
             }
             Self::Constraint { typical, .. } => {
@@ -110,6 +110,12 @@ impl Transform {
         found.and_then(|(transform, _)| transform).unwrap_or(self)
     }
 
+    /// Whether the bend of this number says that nothing is much better than the best reading: a search may bet on that, but a
+    /// stop may not conclude it from itself.
+    pub(crate) fn is_capped(&self, number: usize) -> bool {
+        matches!(self, Self::Objective { .. }) && number > LAMBDAS.len()
+    }
+
     /// What the bend of this number is of: bends of one form differ by how far they go.
     pub(crate) fn form(number: usize) -> usize {
         match number {
@@ -119,7 +125,7 @@ impl Transform {
         }
     }
 
-    fn warped(&self, bend: Warp, values: &[f64]) -> Option<Self> {
+    fn warped(&self, bend: Bend, values: &[f64]) -> Option<Self> {
         let Self::Objective { fence, reach, mean, scale, .. } = *self else { return None };
         let bent: Vec<f64> =
             values.iter().map(|value| bend.apply((pull(*value, fence, reach) - mean) / scale)).collect();
@@ -127,7 +133,7 @@ impl Transform {
         let centre = bent.iter().sum::<f64>() / count;
         let spread = (bent.iter().map(|w| (w - centre) * (w - centre)).sum::<f64>() / count).sqrt();
         let usable = spread.is_finite() && spread > 0.0;
-        usable.then_some(Self::Objective { fence, reach, mean, scale, warp: bend, centre, spread })
+        usable.then_some(Self::Objective { fence, reach, mean, scale, bend, centre, spread })
     }
 
     /// What the transform adds to the logarithm of the density of these values.
@@ -152,8 +158,8 @@ impl Transform {
     /// The standardised value.
     pub(crate) fn apply(&self, value: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, mean, scale, warp, centre, spread } => {
-                (warp.apply((pull(value, *fence, *reach) - mean) / scale) - centre) / spread
+            Self::Objective { fence, reach, mean, scale, bend, centre, spread } => {
+                (bend.apply((pull(value, *fence, *reach) - mean) / scale) - centre) / spread
             }
             Self::Constraint { typical, scale } => signed_ln(value / typical) / scale,
         }
@@ -162,8 +168,8 @@ impl Transform {
     /// The value of a standardised one.
     pub(crate) fn invert(&self, z: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, mean, scale, warp, centre, spread } => {
-                let pulled = mean + scale * warp.invert(centre + spread * z);
+            Self::Objective { fence, reach, mean, scale, bend, centre, spread } => {
+                let pulled = mean + scale * bend.invert(centre + spread * z);
                 if *reach > 0.0 && pulled < *fence {
                     fence - reach * libm::expm1((fence - pulled) / reach)
                 } else {
@@ -177,9 +183,9 @@ impl Transform {
     /// How fast the standardised value grows with the value.
     pub(crate) fn slope(&self, value: f64) -> f64 {
         match self {
-            Self::Objective { fence, reach, mean, scale, warp, spread, .. } => {
+            Self::Objective { fence, reach, mean, scale, bend, spread, .. } => {
                 let pulled = if *reach > 0.0 && value < *fence { reach / (reach + fence - value) } else { 1.0 };
-                pulled * warp.slope((pull(value, *fence, *reach) - mean) / scale) / scale / spread
+                pulled * bend.slope((pull(value, *fence, *reach) - mean) / scale) / scale / spread
             }
             Self::Constraint { typical, scale } => 1.0 / (typical + value.abs()) / scale,
         }
@@ -195,7 +201,7 @@ impl Transform {
 
 /// A monotone bend of standardised values, by which an outcome becomes more like a Gaussian process.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Warp {
+pub(crate) enum Bend {
     /// Straight.
     None,
     /// A power on either side of 0.
@@ -214,7 +220,7 @@ pub(crate) enum Warp {
     },
 }
 
-impl Warp {
+impl Bend {
     fn apply(self, z: f64) -> f64 {
         match self {
             Self::None => z,

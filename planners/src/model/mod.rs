@@ -1,0 +1,352 @@
+//! All outcomes of a problem together: what is expected of a point, and how much it promises.
+
+mod outlook;
+
+pub(crate) use outlook::{Expected, Outlook, Studied};
+
+use crate::frame::Frame;
+use crate::memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
+use crate::part::{Part, Without};
+use crate::problem::{Measure, Outcome, Problem, Row};
+use crate::rng::{self, Source, Stream};
+use crate::surrogate::{Bends, Fitting, Member, Observation, Surrogate, Transform, WARP_GAIN, Warp, sets_for};
+use std::sync::Arc;
+
+/// Volumes are exact up to so many objectives; above, all are led by one with random weights.
+const EXACT: usize = 4;
+/// A past campaign tells of an outcome that it has read at least so often.
+const PAST_MIN: usize = 5;
+/// Bends of parameters are looked for from so many readings on for each that varies.
+const WARP_ROWS: usize = 5;
+/// Sets of hyperparameters to stop by: what is hardly plausible counts there, as being wrong may be rare and no more.
+const STOP_SETS: usize = 32;
+/// Numbers of a fit in a memo, beside its lengthscales and weights.
+const MEMO_NUMBERS: usize = 5;
+/// Bytes of a number in a memo.
+const NUMBER_BYTES: usize = 24;
+/// A point counts as feasible where this is its probability at least.
+pub(crate) const FEASIBLE: f64 = 0.5;
+
+/// What a fit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// To choose points by: what is wrong is soon found out.
+    Plan,
+    /// To stop by: being wrong is worse than being slow.
+    Stop,
+}
+
+/// The models of an objective (several are scalarised) and of all that must hold.
+#[derive(Debug)]
+pub(crate) struct Model<'a> {
+    frame: Frame<'a>,
+    objectives: Vec<Surrogate>,
+    constraints: Vec<Surrogate>,
+    /// How many of the constraints are measured; one more is whether the recipe works at all.
+    measured: usize,
+    /// What the search is led by where the objectives are too many for exact volumes: all of them, with random weights.
+    scalar: Option<Surrogate>,
+    /// With several objectives, what is worse than this in one of them is worth nothing: standardised.
+    reference: Vec<f64>,
+    without: Without,
+    /// How many sets of hyperparameters each outcome has.
+    sets: usize,
+    /// For each past campaign, the fit of each outcome.
+    past: Vec<Vec<SurrogateMemo>>,
+}
+
+/// The features of the rows where an outcome has been read, with the readings.
+fn observations(frame: &Frame<'_>, rows: &[Row], read: impl Fn(&Outcome) -> Option<Measure>) -> Vec<Observation> {
+    let each = |(number, row): (usize, &Row)| {
+        let measure = read(&row.outcome).filter(|measure| measure.value.is_finite())?;
+        let features = frame.features(&frame.unit(&row.point));
+        Some(Observation { row: number, features, value: measure.value, sd: measure.known_sd() })
+    };
+    rows.iter().enumerate().filter_map(each).collect()
+}
+
+/// 1 where the recipe fails, -1 where it works: a constraint learnt by least squares on its labels.
+///
+/// Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, section 6.5.
+fn viability(outcome: &Outcome) -> Option<Measure> {
+    match outcome {
+        Outcome::Pending => None,
+        Outcome::Observed { .. } => Some(Measure::new(-1.0)),
+        Outcome::Failed => Some(Measure::new(1.0)),
+    }
+}
+
+fn values(observations: &[Observation]) -> Vec<f64> {
+    observations.iter().map(|observation| observation.value).collect()
+}
+
+impl<'a> Model<'a> {
+    /// Fits every outcome, under bends of the parameters where those act unevenly by far; `None` where an objective or a
+    /// constraint has fewer than two readings.
+    ///
+    /// The bends are the same for all outcomes: those by which the first objective's readings are the most plausible, if
+    /// the other outcomes don't take away what they gain.
+    pub(crate) fn fit(
+        problem: &Problem,
+        frame: &Frame<'a>,
+        rows: &[Row],
+        memo: &Memo,
+        without: Without,
+        care: Care,
+        seed: u64,
+    ) -> Option<Self> {
+        let under =
+            |warps: &[Warp], memo: &Memo| Self::fit_under(problem, frame.bent(warps), rows, memo, without, care, seed);
+        let model = under(&memo.warps, memo)?;
+        let numeric = frame.varied();
+        let enough = WARP_ROWS * numeric.iter().filter(|varied| **varied).count();
+        let first = |model: &Self| model.objectives.first().filter(|it| it.rows().len() >= enough).cloned();
+        if !without.has(Part::Warps) || first(&model).is_none_or(|it| !it.is_fresh()) {
+            return Some(model);
+        }
+        let straight = if memo.warps.is_empty() { model } else { under(&[], &model.warm(Vec::new(), true))? };
+        let unbent = |row: usize| rows.get(row).map(|row| frame.features(&frame.unit(&row.point))).unwrap_or_default();
+        let found = first(&straight).and_then(|it| it.warps(unbent, &numeric));
+        let Some(Bends { warps, first, gain }) = found else { return Some(straight) };
+        let mut warm = straight.warm(warps, memo.warps.is_empty());
+        if let Some(entry) = warm.surrogates.first_mut() {
+            entry.ln_lengthscales = first;
+        }
+        let bent = under(&warm.warps.clone(), &warm)?;
+        let others = bent.outcomes().zip(straight.outcomes()).skip(1);
+        let total = gain + others.map(|(bent, straight)| bent.density() - straight.density()).sum::<f64>();
+        Some(if total > WARP_GAIN { bent } else { straight })
+    }
+
+    /// What a fit under other bends begins from; `anew` where the model takes another form by them.
+    fn warm(&self, warps: Vec<Warp>, anew: bool) -> Memo {
+        // With so few observations behind it no fit stands, and with none its form has none behind it.
+        let fitted_at = usize::from(!anew);
+        let again = |it: SurrogateMemo| SurrogateMemo { fitted_at, ..it };
+        let surrogates = self.outcomes().map(|it| again(it.memo())).collect();
+        Memo { version: MEMO_VERSION, surrogates, warps, ..Memo::default() }
+    }
+
+    /// Every objective, then all that must hold.
+    fn outcomes(&self) -> impl Iterator<Item = &Surrogate> {
+        self.objectives.iter().chain(&self.constraints)
+    }
+
+    fn fit_under(
+        problem: &Problem,
+        frame: Frame<'a>,
+        rows: &[Row],
+        memo: &Memo,
+        without: Without,
+        care: Care,
+        seed: u64,
+    ) -> Option<Self> {
+        let (sets, wary) = match care {
+            Care::Plan => (sets_for(rows.len()), false),
+            Care::Stop => (STOP_SETS, true),
+        };
+        let failed = rows.iter().any(|row| row.outcome == Outcome::Failed);
+        let count = problem.objectives + problem.constraints + usize::from(failed);
+        let reference = if problem.objectives > 1 { reference(problem, rows)? } else { Vec::new() };
+        let mut read = Vec::with_capacity(count);
+        for index in 0..count {
+            let objective = index < problem.objectives;
+            let seen = observations(&frame, rows, |outcome| match outcome {
+                Outcome::Observed { objectives, .. } if objective => objectives.get(index).copied(),
+                Outcome::Observed { constraints, .. } if index < problem.objectives + problem.constraints => {
+                    constraints.get(index - problem.objectives).copied()
+                }
+                Outcome::Observed { .. } | Outcome::Pending | Outcome::Failed => {
+                    if index < problem.objectives + problem.constraints { None } else { viability(outcome) }
+                }
+            });
+            if seen.len() < 2 {
+                return None;
+            }
+            let transform = match (objective, reference.get(index)) {
+                (true, None) => Transform::objective(&values(&seen)),
+                (true, Some(least)) => Transform::above(&values(&seen), *least),
+                (false, _) => Transform::constraint(&values(&seen)),
+            };
+            read.push((transform, seen));
+        }
+        let past: Vec<Vec<Option<Surrogate>>> = problem
+            .past
+            .iter()
+            .enumerate()
+            .map(|(place, rows)| past(problem, &frame, rows, memo.past.get(place), without))
+            .collect();
+        let sources = |index: usize| -> Vec<Option<Arc<Member>>> {
+            past.iter().map(|it| it.get(index)?.as_ref()?.at_mode().map(Arc::new)).collect()
+        };
+        let fit = |(index, (transform, seen)): (usize, (Transform, Vec<Observation>))| {
+            let mut source =
+                Source::new(rng::derive(seed, Stream::Hyper, rows.len() as u64), Stream::Hyper, index as u64);
+            // Volumes keep their proportions only under what is straight.
+            let straight = index < problem.objectives && problem.objectives > 1;
+            let without = if straight { without.and(Part::Bends) } else { without };
+            let sources = sources(index);
+            let warm = memo.surrogates.get(index);
+            let fitting = Fitting { groups: &frame.groups, warm, without, sets, wary, past: &sources };
+            Surrogate::fit(transform, &seen, &fitting, &mut source)
+        };
+        let mut objectives: Vec<Surrogate> = read.into_iter().enumerate().map(fit).collect();
+        let constraints = objectives.split_off(problem.objectives);
+        let volumes = problem.objectives <= EXACT && (problem.objectives == 1 || without.has(Part::Volumes));
+        let scalar = if volumes { None } else { Some(scalarised(&frame, rows, &objectives, without, seed)?) };
+        let reference = reference.iter().zip(&objectives).map(|(least, it)| it.transform.apply(*least)).collect();
+        let fitted = |it: &Option<Surrogate>| it.as_ref().map(Surrogate::memo).unwrap_or_default();
+        let past = past.iter().map(|it| it.iter().map(fitted).collect()).collect();
+        let measured = problem.constraints;
+        Some(Self { frame, objectives, constraints, measured, scalar, reference, without, sets, past })
+    }
+
+    /// What to hand back with the next call.
+    pub(crate) fn memo(&self, last: Vec<f64>) -> Memo {
+        let surrogates = self.outcomes().map(Surrogate::memo).collect();
+        let warps = self.frame.warps().to_vec();
+        // What is large is fitted anew each time: a memo is small.
+        let numbers = |it: &SurrogateMemo| it.ln_lengthscales.len() + it.weights.len() + MEMO_NUMBERS;
+        let size = NUMBER_BYTES * self.past.iter().flatten().map(numbers).sum::<usize>();
+        let past = if 2 * size < MEMO_MAX_BYTES { self.past.clone() } else { Vec::new() };
+        Memo { version: MEMO_VERSION, surrogates, past, warps, last }
+    }
+
+    /// What the search is led by: the objectives, or all of them in one.
+    pub(crate) fn leads(&self) -> &[Surrogate] {
+        self.scalar.as_ref().map_or(&self.objectives, std::slice::from_ref)
+    }
+
+    /// What must hold.
+    pub(crate) fn constraints(&self) -> &[Surrogate] {
+        &self.constraints
+    }
+
+    /// What is worth nothing in one of several objectives, standardised; empty with one objective.
+    pub(crate) fn reference(&self) -> &[f64] {
+        &self.reference
+    }
+
+    /// Whether there is one objective and nothing else, and picks may stay near to the best point.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.objectives.len() == 1 && self.constraints.is_empty() && self.without.has(Part::Near)
+    }
+
+    /// Whether picks leave what the last ones have in common: where an objective's readings may be noisy, by what any of its
+    /// sets of hyperparameters says.
+    pub(crate) fn goes_elsewhere(&self) -> bool {
+        self.without.has(Part::Elsewhere) && self.objectives.iter().any(Surrogate::may_be_noisy)
+    }
+
+    /// How many sets of hyperparameters each outcome has.
+    pub(crate) fn sets(&self) -> usize {
+        self.sets
+    }
+
+    /// What is left out.
+    pub(crate) fn without(&self) -> Without {
+        self.without
+    }
+
+    pub(crate) fn frame(&self) -> &Frame<'a> {
+        &self.frame
+    }
+}
+
+/// The models of a past campaign's outcomes; `None` for those that it has hardly read.
+fn past(
+    problem: &Problem,
+    frame: &Frame<'_>,
+    rows: &[Row],
+    memo: Option<&Vec<SurrogateMemo>>,
+    without: Without,
+) -> Vec<Option<Surrogate>> {
+    let outcome = |index: usize| {
+        let seen = observations(frame, rows, |outcome| match outcome {
+            Outcome::Observed { objectives, constraints } => objectives.iter().chain(constraints).nth(index).copied(),
+            Outcome::Pending | Outcome::Failed => None,
+        });
+        if seen.len() < PAST_MIN {
+            return None;
+        }
+        let objective = index < problem.objectives;
+        let transform =
+            if objective { Transform::objective(&values(&seen)) } else { Transform::constraint(&values(&seen)) };
+        let warm = memo.and_then(|it| it.get(index)).filter(|it| it.fitted_at == seen.len());
+        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, wary: false, past: &[] };
+        // One set alone draws nothing at random.
+        Some(Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0)))
+    };
+    (0..problem.objectives + problem.constraints).map(outcome).collect()
+}
+
+/// Several objectives as one, with random weights: the least weighted one counts, and a little of all.
+///
+/// Source: J. Knowles, "`ParEGO`", IEEE Trans. Evol. Comput. 10 (2006).
+fn scalarised(
+    frame: &Frame<'_>,
+    rows: &[Row],
+    objectives: &[Surrogate],
+    without: Without,
+    seed: u64,
+) -> Option<Surrogate> {
+    /// The share of the sum beside the least one.
+    const SUM: f64 = 0.05;
+    let mut source = Source::new(seed, Stream::Weights, rows.len() as u64);
+    // Exponentials over their sum are uniform on the simplex.
+    let draws: Vec<f64> = objectives.iter().map(|_| -libm::log(source.unit())).collect();
+    let total: f64 = draws.iter().sum();
+    let scalar = |outcome: &Outcome| match outcome {
+        Outcome::Observed { objectives: measures, .. } => {
+            let weighted = measures.iter().zip(objectives).zip(&draws);
+            let weighted =
+                weighted.map(|((measure, surrogate), draw)| draw / total * surrogate.transform.apply(measure.value));
+            let (least, sum) =
+                weighted.fold((f64::INFINITY, 0.0), |(least, sum), value| (value.min(least), sum + value));
+            Some(Measure::new(least + SUM * sum))
+        }
+        Outcome::Pending | Outcome::Failed => None,
+    };
+    let seen = observations(frame, rows, scalar);
+    let mut source = Source::new(seed, Stream::Hyper, rows.len() as u64);
+    let transform = Transform::objective(&values(&seen));
+    let fitting =
+        Fitting { groups: &frame.groups, warm: None, without, sets: sets_for(rows.len()), wary: false, past: &[] };
+    (seen.len() >= 2).then(|| Surrogate::fit(transform, &seen, &fitting, &mut source))
+}
+
+/// The reference point: the one given, or one tenth of its range below the worst of the front that was read.
+///
+/// Source: Ishibuchi, Imada, Setoguchi and Nojima, "How to specify a reference point in hypervolume calculation for fair
+/// performance comparison", Evol. Comput. 26 (2018).
+fn reference(problem: &Problem, rows: &[Row]) -> Option<Vec<f64>> {
+    if !problem.reference.is_empty() {
+        return Some(problem.reference.clone());
+    }
+    let read = |row: &Row| match &row.outcome {
+        Outcome::Observed { objectives, constraints } => {
+            let values: Vec<f64> = objectives.iter().map(|measure| measure.value).collect();
+            let holds = constraints.iter().all(|measure| measure.value <= 0.0);
+            values.iter().all(|value| value.is_finite()).then_some((values, holds))
+        }
+        Outcome::Pending | Outcome::Failed => None,
+    };
+    let read: Vec<(Vec<f64>, bool)> = rows.iter().filter_map(read).collect();
+    let feasible = read.iter().any(|(_, holds)| *holds);
+    let values: Vec<&Vec<f64>> =
+        read.iter().filter(|(_, holds)| *holds || !feasible).map(|(values, _)| values).collect();
+    let better = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b);
+    let front: Vec<&Vec<f64>> =
+        values.iter().copied().filter(|it| !values.iter().any(|other| better(other, it))).collect();
+    let of = |objective: usize| {
+        let each =
+            |values: &[&Vec<f64>]| values.iter().filter_map(|it| it.get(objective).copied()).collect::<Vec<f64>>();
+        // A front of one point has no range: that of all that was read stands in.
+        let known = if front.len() > 1 { each(&front) } else { each(&values) };
+        let low = known.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        low - 0.1 * (high - low)
+    };
+    let found: Vec<f64> = (0..problem.objectives).map(of).collect();
+    found.iter().all(|value| value.is_finite()).then_some(found)
+}
