@@ -182,12 +182,12 @@ pub struct NewArguments {
     /// A parameter: 'temperature=30..110 degC'
     #[arg(long = "parameter", short = 'p', required = true, value_name = "NAME=VALUES")]
     pub parameters: Vec<String>,
-    /// The outcome to maximize
+    /// An outcome to maximize; with several objectives the answer is a front
     #[arg(long, value_name = "OUTCOME", required_unless_present = "minimize")]
-    pub maximize: Option<String>,
-    /// The outcome to minimize
-    #[arg(long, value_name = "OUTCOME", conflicts_with = "maximize")]
-    pub minimize: Option<String>,
+    pub maximize: Vec<String>,
+    /// An outcome to minimize
+    #[arg(long, value_name = "OUTCOME")]
+    pub minimize: Vec<String>,
     /// A further outcome: 'impurity=%'
     #[arg(long = "outcome", value_name = "NAME[=UNIT]")]
     pub outcomes: Vec<String>,

@@ -44,7 +44,7 @@ pub(super) fn show(result: &wire::Result, as_json: bool) {
         _ if !result.front.is_empty() => {}
         _ => line("No feasible experiment yet: there is no answer."),
     }
-    front(&result.front, ended);
+    front(&result.front, ended && result.has_best);
     line("");
     match &result.stop {
         Some(stop) => line(&format!("Stopped: {}", stop.message)),
@@ -65,12 +65,12 @@ pub(super) fn show(result: &wire::Result, as_json: bool) {
 }
 
 /// The best compromises between several objectives, and what the model believes of each.
-fn front(front: &[wire::FrontPoint], ended: bool) {
+fn front(front: &[wire::FrontPoint], by_model: bool) {
     let Some(first) = front.first().and_then(|it| it.experiment.as_ref()) else { return };
-    if ended {
+    if by_model {
         line("");
     }
-    let judged = if ended { "by the model" } else { "so far, by their readings" };
+    let judged = if by_model { "by the model" } else { "so far, by their readings" };
     line(&bold(&format!("The front: no experiment is better than one of these in every objective, {judged}")));
     let parameters = first.setting.iter().map(|it| it.parameter.clone());
     let head = ["#".to_owned()].into_iter().chain(parameters).chain(first.outcomes.iter().map(|it| it.name.clone()));

@@ -11,7 +11,7 @@ pub struct NewCampaign {
     pub name: String,
     /// `temperature=30..110 degC`, `loading=0.5..5 mol% log`, `n=1..8 integer`, `ligand=XPhos|SPhos`.
     pub parameters: Vec<String>,
-    /// Outcomes to maximize; one in all of both.
+    /// Outcomes to maximize; at least one in all of both.
     pub maximize: Vec<String>,
     /// Outcomes to minimize.
     pub minimize: Vec<String>,

@@ -80,8 +80,12 @@ fn a_campaign_stops_where_nothing_joins_its_front_any_more() {
 }
 
 #[test]
-fn the_example_of_a_front_can_be_run() {
+fn a_file_with_several_objectives_is_written_and_the_example_can_be_run() {
     let bench = Bench::new();
+    let new = bench.path("two.toml");
+    let wanted = ["--maximize", "yield=%", "--minimize", "cost", "--parameter", "heat=30..110 degC", "--budget", "12"];
+    bench.run(&[&["new", "two", "--output", new.to_str().unwrap()], &wanted[..]].concat()).ok();
+    assert!(bench.run(&["check", new.to_str().unwrap()]).ok().out.contains("maximize yield, minimize cost"));
     let file = root().join("examples/snar/front.toml");
     bench.run(&["check", file.to_str().unwrap()]).ok();
 }
