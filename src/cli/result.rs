@@ -111,7 +111,9 @@ fn answer(result: &wire::Result, best: &wire::Experiment, ended: bool) {
         let truth = truth.map_or_else(String::new, |it| format!("  without noise: {}", number(it.value)));
         line(&format!("  {:<24} {read}{believed}{truth}", outcome.name));
     }
-    if ended {
+    // A constraint is believed by its text, an outcome by its name.
+    let constrained = result.estimates.iter().any(|it| best.outcomes.iter().all(|outcome| outcome.name != it.name));
+    if ended && constrained {
         line(&format!("  every constraint on outcomes holds with probability {}", percent(result.p_feasible)));
     }
 }
