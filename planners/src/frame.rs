@@ -21,7 +21,7 @@ pub(crate) struct Frame<'a> {
     owners: Vec<usize>,
     /// The descriptors of each parameter's choices as features; empty for parameters without.
     descriptors: Vec<Vec<Vec<f64>>>,
-    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    /// The bend that each parameter acts by; empty where all act evenly.
     warps: Vec<Warp>,
 }
 
@@ -50,15 +50,28 @@ impl<'a> Frame<'a> {
         Self { space, groups, owners, descriptors, warps: Vec::new() }
     }
 
-    /// The same with features bent by these maps, where there is one for each.
+    /// The same with parameters bent by these maps, where there is one for each.
     pub(crate) fn bent(&self, warps: &[Warp]) -> Self {
-        let warps = if warps.len() == self.groups.len() { warps.to_vec() } else { Vec::new() };
+        let warps = if warps.len() == self.dimension() { warps.to_vec() } else { Vec::new() };
         Self { warps, ..self.clone() }
     }
 
-    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    /// The bend that each parameter acts by; empty where all act evenly.
     pub(crate) fn warps(&self) -> &[Warp] {
         &self.warps
+    }
+
+    /// The bends of parameters from those of their features.
+    pub(crate) fn of_features(&self, warps: &[Warp]) -> Vec<Warp> {
+        let of = |parameter: usize| {
+            let feature = self.owners.iter().position(|owner| *owner == parameter);
+            feature.and_then(|feature| warps.get(feature)).copied().unwrap_or(Warp::STRAIGHT)
+        };
+        (0..self.dimension()).map(of).collect()
+    }
+
+    fn warp(&self, parameter: usize) -> Warp {
+        self.warps.get(parameter).copied().unwrap_or(Warp::STRAIGHT)
     }
 
     /// How many parameters there are.
@@ -220,9 +233,13 @@ impl<'a> Frame<'a> {
     /// The features of a unit point.
     pub(crate) fn features(&self, unit: &[f64]) -> Vec<f64> {
         let mut features = Vec::with_capacity(self.groups.len());
-        for ((parameter, u), described) in self.space.parameters.iter().zip(unit).zip(&self.descriptors) {
+        for (index, ((parameter, u), described)) in
+            self.space.parameters.iter().zip(unit).zip(&self.descriptors).enumerate()
+        {
             match parameter {
-                Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => features.push(*u),
+                Parameter::Real { .. } | Parameter::Integer { .. } | Parameter::Levels { .. } => {
+                    features.push(self.warp(index).value(*u));
+                }
                 Parameter::Categorical { choices } => {
                     let hot = |choice: usize| if (choice as f64 - u).abs() < 0.5 { ONE_HOT } else { 0.0 };
                     features.extend((0..*choices).map(hot));
@@ -231,7 +248,6 @@ impl<'a> Frame<'a> {
                 }
             }
         }
-        features.iter_mut().zip(&self.warps).for_each(|(feature, warp)| *feature = warp.value(*feature));
         features
     }
 
@@ -239,11 +255,11 @@ impl<'a> Frame<'a> {
     pub(crate) fn gradient(&self, unit: &[f64], slope: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; self.dimension()];
         let continuous = self.continuous();
-        for (feature, (owner, slope)) in self.owners.iter().zip(slope).enumerate() {
+        for (owner, slope) in self.owners.iter().zip(slope) {
             if let (Some(entry), Some(true), Some(u)) =
                 (gradient.get_mut(*owner), continuous.get(*owner), unit.get(*owner))
             {
-                *entry += slope * self.warps.get(feature).map_or(1.0, |warp| warp.slope(*u));
+                *entry += slope * self.warp(*owner).slope(*u);
             }
         }
         gradient

@@ -25,7 +25,7 @@ pub struct Memo {
     /// For each past campaign, the fitted surrogate of each objective and of each constraint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<Vec<SurrogateMemo>>,
-    /// For each feature, the bend that its parameter acts by; empty where all act evenly.
+    /// The bend that each parameter acts by; empty where all act evenly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warps: Vec<Warp>,
     /// The point the last search ended at, in unit coordinates: a start of the next one.

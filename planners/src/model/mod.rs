@@ -108,7 +108,7 @@ impl<'a> Model<'a> {
         let unbent = |row: usize| rows.get(row).map(|row| frame.features(&frame.unit(&row.point))).unwrap_or_default();
         let found = first(&straight).and_then(|it| it.warps(unbent, &numeric));
         let Some(Bends { warps, first, gain }) = found else { return Some(straight) };
-        let mut warm = straight.warm(warps, memo.warps.is_empty());
+        let mut warm = straight.warm(frame.of_features(&warps), memo.warps.is_empty());
         if let Some(entry) = warm.surrogates.first_mut() {
             entry.ln_lengthscales = first;
         }

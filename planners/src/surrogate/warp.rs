@@ -33,6 +33,9 @@ pub struct Warp {
 }
 
 impl Warp {
+    /// Changes nothing.
+    pub(crate) const STRAIGHT: Self = Self { a: 1.0, b: 1.0 };
+
     pub(crate) fn value(self, u: f64) -> f64 {
         if self.is_straight() {
             return u;
@@ -61,9 +64,8 @@ impl Warp {
         (self.b * outer / rest * inner * libm::log(u) * self.a, -outer * libm::log(rest) * self.b)
     }
 
-    #[expect(clippy::float_cmp, reason = "what was never bent is exactly 1")]
     fn is_straight(self) -> bool {
-        self.a == 1.0 && self.b == 1.0
+        self == Self::STRAIGHT
     }
 }
 
@@ -118,7 +120,7 @@ impl Joint<'_> {
 
     fn warps(&self, theta: &[f64]) -> Vec<Warp> {
         let features = self.straight.rows.first().map_or(0, Vec::len);
-        let mut warps = vec![Warp { a: 1.0, b: 1.0 }; features];
+        let mut warps = vec![Warp::STRAIGHT; features];
         let powers = theta.get(self.hypers()..).unwrap_or_default();
         for (feature, powers) in self.bent.iter().zip(powers.chunks_exact(2)) {
             if let (Some(warp), [a, b]) = (warps.get_mut(*feature), powers) {
@@ -136,7 +138,7 @@ impl Joint<'_> {
         let (mut density, mut gradient, pulls) = likelihood::density_gradients(&data, &hyper);
         let Some(pulls) = pulls else { return (density, vec![0.0; theta.len()]) };
         for feature in self.bent {
-            let warp = warps.get(*feature).copied().unwrap_or(Warp { a: 1.0, b: 1.0 });
+            let warp = warps.get(*feature).copied().unwrap_or(Warp::STRAIGHT);
             let column = pulls.columns().into_iter().nth(*feature).into_iter().flatten();
             let (mut by_a, mut by_b) = (0.0, 0.0);
             for (pull, row) in column.zip(&self.straight.rows) {
