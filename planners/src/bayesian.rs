@@ -243,13 +243,13 @@ fn judged<'a>(
     let real = move |row: &Row| frame.is_real(&frame.unit(&row.point));
     let any = rows.iter().any(|row| usable(&row.outcome) && real(row));
     let tried = rows.iter().enumerate().filter(move |(_, row)| usable(&row.outcome) && (real(row) || !any));
-    tried.map(|(index, row)| (index, outlook.expected(&frame.aim(&frame.unit(&row.point)))))
+    tried.map(|(index, row)| (index, outlook.expected_of_tried(&frame.aim(&frame.unit(&row.point)))))
 }
 
 /// A few tried points spread along the front of what is expected, as far as it is feasible.
 pub(crate) fn front(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Vec<Vec<f64>> {
     let tried = rows.iter().enumerate().filter(|(_, row)| matches!(row.outcome, Outcome::Observed { .. }));
-    let judged = tried.map(|(index, row)| (index, outlook.expected(&frame.unit(&row.point))));
+    let judged = tried.map(|(index, row)| (index, outlook.expected_of_tried(&frame.unit(&row.point))));
     let judged: Vec<(usize, Expected)> = judged.collect();
     let most = judged.iter().map(|(_, at)| at.p_feasible).fold(0.0, f64::max);
     let hopeful = judged.iter().filter(|(_, at)| at.p_feasible >= FEASIBLE.min(most));

@@ -8,6 +8,8 @@ use crate::planner::{Estimate, PlanError};
 use crate::problem::{Outcome, Row};
 use crate::promise::Promise;
 use crate::surrogate::{Member, Surrogate};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// How many tried points may be the best one, as far as a sample goes.
 const CONTENDERS: usize = 12;
@@ -23,6 +25,8 @@ pub(crate) struct Outlook<'a> {
     objectives: Vec<Vec<Member>>,
     constraints: Vec<Vec<Member>>,
     scalar: Option<Vec<Member>>,
+    /// What is expected of tried points, by the bits of their coordinates: they are asked for more than once.
+    tried: RefCell<BTreeMap<Vec<u64>, Expected>>,
 }
 
 impl Model<'_> {
@@ -36,6 +40,7 @@ impl Model<'_> {
             objectives: members(&self.objectives)?,
             constraints: members(&self.constraints)?,
             scalar: self.scalar.as_ref().map(|it| it.members(1)).transpose()?,
+            tried: RefCell::default(),
         })
     }
 }
@@ -269,10 +274,17 @@ impl Outlook<'_> {
         Promise::new(self.model, &sites, seed, rows.len() as u64, further)
     }
 
+    /// [`Outlook::expected`] of a tried point, which is kept.
+    pub(crate) fn expected_of_tried(&self, unit: &[f64]) -> Expected {
+        let bits: Vec<u64> = unit.iter().map(|u| u.to_bits()).collect();
+        let mut tried = self.tried.borrow_mut();
+        tried.entry(bits).or_insert_with(|| self.expected(unit)).clone()
+    }
+
     /// The tried points that could be the best: by their upper bounds, and by how likely they are to be feasible.
     fn contenders(&self, tried: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         let judge = |unit: Vec<f64>| {
-            let at = self.expected(&unit);
+            let at = self.expected_of_tried(&unit);
             (unit, at)
         };
         let mut judged: Vec<(Vec<f64>, Expected)> = tried.into_iter().map(judge).collect();
