@@ -5,7 +5,7 @@ use crate::explain::{self, Explanation};
 use crate::frame::Frame;
 use crate::front::undominated;
 use crate::memo::{MEMO_VERSION, Memo};
-use crate::model::{Care, Expected, FEASIBLE, Model, Outlook};
+use crate::model::{Care, Expected, FEASIBLE, Model, Order, Outlook};
 use crate::part::Without;
 use crate::planner::{MAX_COUNT, PlanError, Planner, Reason, Recommendation, Suggestion};
 use crate::problem::{Measure, Outcome, Problem, Row};
@@ -188,7 +188,8 @@ impl Bayesian {
         care: Care,
         seed: u64,
     ) -> Option<Modelled<'a>> {
-        let fit = |rows: &[Row], memo: &Memo| Model::fit(problem, frame, rows, memo, self.without, care, seed);
+        let without = self.without;
+        let fit = |rows: &[Row], memo: &Memo| Model::fit(&Order { problem, rows, without, care, seed }, frame, memo);
         if problem.space.fidelity.is_none() {
             return fit(rows, memo).map(|model| Modelled { model, alike: false });
         }

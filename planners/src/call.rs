@@ -308,7 +308,7 @@ impl<'a> Call<'a> {
         let hints: Vec<Vec<f64>> =
             around.iter().chain(known.then_some(last)).map(|unit| self.frame.snap(unit)).collect();
         let bounds = match around.first().filter(|_| self.is_one_valley(model)) {
-            Some(best) if !self.may_be_anywhere(model) => Bounds::near(self.frame, best),
+            Some(best) if !self.rows.len().is_multiple_of(FAR_EVERY) => Bounds::near(self.frame, best),
             Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
             Some(_) | None => Bounds::whole(self.frame),
         };
@@ -369,11 +369,6 @@ impl<'a> Call<'a> {
     /// that don't hang together, and leaving the first of them is what the budget is for.
     fn is_one_valley(&self, model: &Model<'_>) -> bool {
         model.is_plain() && self.frame.is_numeric()
-    }
-
-    /// Whether the next pick is none of those that stay near.
-    fn may_be_anywhere(&self, model: &Model<'_>) -> bool {
-        !self.is_one_valley(model) || self.rows.len().is_multiple_of(FAR_EVERY)
     }
 
     /// The space without what the last rows have in common in one of the parameters, if they have.

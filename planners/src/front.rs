@@ -101,17 +101,25 @@ impl Front {
     }
 }
 
-/// The objectives of each row as they were read, where all of them are numbers and every constraint reads at most 0.
-pub(crate) fn readings(rows: &[Row]) -> Vec<Option<Vec<f64>>> {
+/// The objectives of each row as they were read, where all of them are numbers.
+pub(crate) fn objectives(rows: &[Row]) -> Vec<Option<Vec<f64>>> {
     let read = |row: &Row| match &row.outcome {
-        Outcome::Observed { objectives, constraints } => {
+        Outcome::Observed { objectives, .. } => {
             let values: Vec<f64> = objectives.iter().map(|it| it.value).collect();
-            let holds = constraints.iter().all(|it| it.value <= 0.0) && values.iter().all(|it| it.is_finite());
-            holds.then_some(values)
+            values.iter().all(|it| it.is_finite()).then_some(values)
         }
         Outcome::Pending | Outcome::Failed => None,
     };
     rows.iter().map(read).collect()
+}
+
+/// The same, where every constraint reads at most 0.
+pub(crate) fn readings(rows: &[Row]) -> Vec<Option<Vec<f64>>> {
+    let holds = |row: &Row| match &row.outcome {
+        Outcome::Observed { constraints, .. } => constraints.iter().all(|it| it.value <= 0.0),
+        Outcome::Pending | Outcome::Failed => false,
+    };
+    objectives(rows).into_iter().zip(rows).map(|(values, row)| values.filter(|_| holds(row))).collect()
 }
 
 /// The places of those that none of the others dominates.

@@ -3,7 +3,7 @@
 
 use crate::frame::Frame;
 use crate::memo::Memo;
-use crate::model::{Care, Model};
+use crate::model::{Care, Model, Order};
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Parameter, Point, Problem, Row, Space};
 use crate::rng::{Source, Stream};
@@ -14,6 +14,10 @@ fn problem(objectives: usize, constraints: usize) -> Problem {
     let parameters = vec![real(), Parameter::Categorical { choices: 3 }, real()];
     let space = Space { parameters, ..Space::default() };
     Problem { constraints, ..Problem::new(space, objectives) }
+}
+
+fn order<'a>(problem: &'a Problem, rows: &'a [Row], without: Without) -> Order<'a> {
+    Order { problem, rows, without, care: Care::Plan, seed: 4 }
 }
 
 fn rows(problem: &Problem, count: usize) -> Vec<Row> {
@@ -36,7 +40,7 @@ fn the_promise_has_the_gradient_it_says() {
         let problem = problem(objectives, constraints);
         let rows = rows(&problem, 16);
         let frame = Frame::new(&problem.space);
-        let model = Model::fit(&problem, &frame, &rows, &Memo::default(), Without::default(), Care::Plan, 4).unwrap();
+        let model = Model::fit(&order(&problem, &rows, Without::default()), &frame, &Memo::default()).unwrap();
         let outlook = model.outlook().unwrap();
         let promise = outlook.promise(&rows, 4, 1).unwrap();
         for unit in [[0.31, 1.0, 0.72], [0.02, 0.0, 0.97], [0.6, 2.0, 0.4]] {
@@ -65,7 +69,7 @@ fn a_corner_that_nothing_is_known_of_promises_less_than_without_the_edge() {
     let problem = problem(1, 0);
     let rows = rows(&problem, 12);
     let frame = Frame::new(&problem.space);
-    let fit = |without| Model::fit(&problem, &frame, &rows, &Memo::default(), without, Care::Plan, 4).unwrap();
+    let fit = |without| Model::fit(&order(&problem, &rows, without), &frame, &Memo::default()).unwrap();
     let (with, without) = (fit(Without::default()), fit(Without::default().and(Part::Edge)));
     let (with, without) = (with.outlook().unwrap(), without.outlook().unwrap());
     let (with, without) = (with.promise(&rows, 4, 1).unwrap(), without.promise(&rows, 4, 1).unwrap());

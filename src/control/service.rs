@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Response, Status};
 
-/// How long a result waits for the answer of a campaign that stops.
+/// How long whoever records the last result, or asks for it, waits for the answer of a campaign that stops.
 const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// The longest name of a request.
 const MAX_REQUEST_ID: usize = 128;

@@ -5,6 +5,7 @@ mod outlook;
 pub(crate) use outlook::{Expected, Outlook, Studied};
 
 use crate::frame::Frame;
+use crate::front;
 use crate::memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Problem, Row};
@@ -34,6 +35,16 @@ pub(crate) enum Care {
     Plan,
     /// To stop by: being wrong is worse than being slow.
     Stop,
+}
+
+/// What is to be fitted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) problem: &'a Problem,
+    pub(crate) rows: &'a [Row],
+    pub(crate) without: Without,
+    pub(crate) care: Care,
+    pub(crate) seed: u64,
 }
 
 /// The models of an objective (several are scalarised) and of all that must hold.
@@ -86,27 +97,19 @@ impl<'a> Model<'a> {
     ///
     /// The bends are the same for all outcomes: those by which the first objective's readings are the most plausible, if
     /// the other outcomes don't take away what they gain.
-    pub(crate) fn fit(
-        problem: &Problem,
-        frame: &Frame<'a>,
-        rows: &[Row],
-        memo: &Memo,
-        without: Without,
-        care: Care,
-        seed: u64,
-    ) -> Option<Self> {
-        let under =
-            |warps: &[Warp], memo: &Memo| Self::fit_under(problem, frame.bent(warps), rows, memo, without, care, seed);
+    pub(crate) fn fit(order: &Order<'_>, frame: &Frame<'a>, memo: &Memo) -> Option<Self> {
+        let Order { rows, without, .. } = *order;
+        let under = |warps: &[Warp], memo: &Memo| Self::fit_under(order, frame.bent(warps), memo);
         let model = under(&memo.warps, memo)?;
         let numeric = frame.varied();
         let enough = WARP_ROWS * numeric.iter().filter(|varied| **varied).count();
-        let first = |model: &Self| model.objectives.first().filter(|it| it.rows().len() >= enough).cloned();
-        if !without.has(Part::Warps) || first(&model).is_none_or(|it| !it.is_fresh()) {
+        let due = |it: &Surrogate| it.is_fresh() && it.rows().len() >= enough;
+        if !without.has(Part::Warps) || !model.objectives.first().is_some_and(due) {
             return Some(model);
         }
         let straight = if memo.warps.is_empty() { model } else { under(&[], &model.warm(Vec::new(), true))? };
         let unbent = |row: usize| rows.get(row).map(|row| frame.features(&frame.unit(&row.point))).unwrap_or_default();
-        let found = first(&straight).and_then(|it| it.warps(unbent, &numeric));
+        let found = straight.objectives.first().and_then(|it| it.warps(unbent, &numeric));
         let Some(Bends { warps, first, gain }) = found else { return Some(straight) };
         let mut warm = straight.warm(frame.of_features(&warps), memo.warps.is_empty());
         if let Some(entry) = warm.surrogates.first_mut() {
@@ -132,15 +135,8 @@ impl<'a> Model<'a> {
         self.objectives.iter().chain(&self.constraints)
     }
 
-    fn fit_under(
-        problem: &Problem,
-        frame: Frame<'a>,
-        rows: &[Row],
-        memo: &Memo,
-        without: Without,
-        care: Care,
-        seed: u64,
-    ) -> Option<Self> {
+    fn fit_under(order: &Order<'_>, frame: Frame<'a>, memo: &Memo) -> Option<Self> {
+        let Order { problem, rows, without, care, seed } = *order;
         let (sets, wary) = match care {
             Care::Plan => (sets_for(rows.len()), false),
             Care::Stop => (STOP_SETS, true),
@@ -323,21 +319,12 @@ fn reference(problem: &Problem, rows: &[Row]) -> Option<Vec<f64>> {
     if !problem.reference.is_empty() {
         return Some(problem.reference.clone());
     }
-    let read = |row: &Row| match &row.outcome {
-        Outcome::Observed { objectives, constraints } => {
-            let values: Vec<f64> = objectives.iter().map(|measure| measure.value).collect();
-            let holds = constraints.iter().all(|measure| measure.value <= 0.0);
-            values.iter().all(|value| value.is_finite()).then_some((values, holds))
-        }
-        Outcome::Pending | Outcome::Failed => None,
-    };
-    let read: Vec<(Vec<f64>, bool)> = rows.iter().filter_map(read).collect();
-    let feasible = read.iter().any(|(_, holds)| *holds);
-    let values: Vec<&Vec<f64>> =
-        read.iter().filter(|(_, holds)| *holds || !feasible).map(|(values, _)| values).collect();
-    let better = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b);
-    let front: Vec<&Vec<f64>> =
-        values.iter().copied().filter(|it| !values.iter().any(|other| better(other, it))).collect();
+    let feasible = front::readings(rows);
+    // Where nothing is feasible yet, everything that was read stands in.
+    let read = if feasible.iter().any(Option::is_some) { feasible } else { front::objectives(rows) };
+    let ahead = front::undominated(&read);
+    let front: Vec<&Vec<f64>> = ahead.iter().filter_map(|place| read.get(*place)?.as_ref()).collect();
+    let values: Vec<&Vec<f64>> = read.iter().flatten().collect();
     let of = |objective: usize| {
         let each =
             |values: &[&Vec<f64>]| values.iter().filter_map(|it| it.get(objective).copied()).collect::<Vec<f64>>();
