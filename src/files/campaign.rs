@@ -143,6 +143,14 @@ fn campaign(
     let budget = budget(root, report);
     let stop = stop(root, objectives.len(), report);
     let planner = planner(root, report);
+    if fidelity.is_some() && planner.address.is_some() {
+        let help = "leave out [fidelity], or the address under [planner]";
+        report.error(
+            None,
+            "a planner of one's own is not told of fidelities, and might answer with a simulated one",
+            help,
+        );
+    }
     let spec = CampaignSpec {
         name: CampaignName::new(name?),
         parameters,
