@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
 const FAR_EVERY: usize = 4;
+/// The same where readings are noisy, as far as can be told: it takes longer there until a wrong model is found out near to its best point.
+const FAR_EVERY_NOISY: usize = 3;
 /// A model that explains less than this share of the readings, each without it, foretells nothing.
 const SKILL_MIN: f64 = 0.05;
 /// From so many initial designs on: with fewer readings no model can be expected to.
@@ -307,8 +309,9 @@ impl<'a> Call<'a> {
         let known = last.len() == self.frame.dimension();
         let hints: Vec<Vec<f64>> =
             around.iter().chain(known.then_some(last)).map(|unit| self.frame.snap(unit)).collect();
+        let far_every = if model.is_noisy() { FAR_EVERY_NOISY } else { FAR_EVERY };
         let bounds = match around.first().filter(|_| self.is_one_valley(model)) {
-            Some(best) if !self.rows.len().is_multiple_of(FAR_EVERY) => Bounds::near(self.frame, best),
+            Some(best) if !self.rows.len().is_multiple_of(far_every) => Bounds::near(self.frame, best),
             Some(_) if model.goes_elsewhere() => self.elsewhere(seed),
             Some(_) | None => Bounds::whole(self.frame),
         };

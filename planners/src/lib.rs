@@ -27,7 +27,7 @@ mod surrogate;
 
 pub use bayesian::{Bayesian, Strategy};
 pub use explain::{Dependence, Explanation, LeftOut, OutcomeExplanation, Sensitivity};
-pub use memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SumMemo, SurrogateMemo};
+pub use memo::{ExactMemo, MEMO_MAX_BYTES, MEMO_VERSION, Memo, SumMemo, SurrogateMemo};
 pub use mixture::Mixture;
 pub use part::{Part, Without};
 pub use planner::{

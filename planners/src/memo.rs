@@ -7,6 +7,8 @@ use crate::surrogate::Warp;
 
 /// The version written into a memo. A planner reads its own version and earlier ones.
 pub const MEMO_VERSION: u32 = 1;
+/// Numbers of a fit beside its lists.
+const SINGLE: usize = 5;
 /// A memo's JSON stays below this many bytes.
 pub const MEMO_MAX_BYTES: usize = 64 * 1024;
 
@@ -50,12 +52,18 @@ pub struct SurrogateMemo {
     /// How many observations there were when a bend of that form was chosen for the first time in a row.
     #[serde(default)]
     pub since: usize,
+    /// What is known of exact readings; `None` where they are noisy for sure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactMemo>,
     /// What is known of kernels that are partly a sum over parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<SumMemo>,
     /// What each past campaign's model counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
+    /// Of a past campaign's fit: the logarithm of each lengthscale, and the standard deviation it is known with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<(f64, f64)>,
 }
 
 /// A kernel that is partly a sum over parameters.
@@ -67,6 +75,35 @@ pub struct SumMemo {
     pub probability: f64,
     /// Its hyperparameters: logarithms of the lengthscales, of the signal variance, of the noise variance.
     pub theta: Vec<f64>,
+    /// The same with exact readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactMemo>,
+}
+
+/// Readings that are exact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExactMemo {
+    /// How probable that is, beside noise.
+    pub probability: f64,
+    /// The hyperparameters then: logarithms of the lengthscales, of the signal variance, of the noise variance.
+    pub theta: Vec<f64>,
+}
+
+impl SurrogateMemo {
+    /// Whether it is of a model with so many parameters.
+    pub(crate) fn is_of(&self, parameters: usize) -> bool {
+        let sum = self.sum.iter();
+        let thetas = sum.clone().map(|it| &it.theta);
+        let exact = self.exact.iter().chain(sum.filter_map(|it| it.exact.as_ref())).map(|it| &it.theta);
+        self.ln_lengthscales.len() == parameters && thetas.chain(exact).all(|theta| theta.len() == parameters + 2)
+    }
+
+    /// How many numbers it holds.
+    pub(crate) fn numbers(&self) -> usize {
+        let exact = |it: &Option<ExactMemo>| it.as_ref().map_or(0, |it| 1 + it.theta.len());
+        let sum = self.sum.as_ref().map_or(0, |it| 2 + it.theta.len() + exact(&it.exact));
+        self.ln_lengthscales.len() + self.weights.len() + 2 * self.known.len() + exact(&self.exact) + sum + SINGLE
+    }
 }
 
 impl Memo {

@@ -9,7 +9,7 @@ pub enum Part {
     Exact,
     /// Several sets of hyperparameters are averaged over.
     Sets,
-    /// What explores is held off the edge of the space.
+    /// What explores is held off the edge of the space, where no pool says what there is.
     Edge,
     /// Three of four picks stay near to the best point.
     Near,
@@ -21,6 +21,8 @@ pub enum Part {
     Lost,
     /// Where readings may be noisy, picks that may be anywhere leave what the last ones have in common.
     Elsewhere,
+    /// Lengthscales are believed to be as past campaigns have found them, as far as not.
+    Learned,
     /// Several objectives are led by the volume that a point adds to their front.
     Volumes,
 }
@@ -31,7 +33,7 @@ pub struct Without(u16);
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("bends", Self::Bends),
         ("exact", Self::Exact),
         ("sets", Self::Sets),
@@ -41,6 +43,7 @@ impl Part {
         ("warps", Self::Warps),
         ("lost", Self::Lost),
         ("elsewhere", Self::Elsewhere),
+        ("learned", Self::Learned),
         ("volumes", Self::Volumes),
     ];
 

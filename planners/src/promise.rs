@@ -95,7 +95,9 @@ impl<'a> Promise<'a> {
         let reference = model.reference();
         let normals = normals.collect();
         let (frame, numeric) = (model.frame(), model.frame().numeric());
-        let edge = if model.without().has(Part::Edge) { EDGE } else { 0.0 };
+        // Nothing of a pool lies outside, and points of it that lie on the edge are as good as any.
+        let has_edge = frame.space.pool.is_none() && model.without().has(Part::Edge);
+        let edge = if has_edge { EDGE } else { 0.0 };
         let mut promise = Self { frame, joint, samples, reference, edge, numeric, normals, sites: Vec::new() };
         sites.iter().for_each(|site| promise.sample(site));
         promise.settle();

@@ -10,7 +10,10 @@ use crate::memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::rng::{self, Source, Stream};
-use crate::surrogate::{Bends, Fitting, Member, Observation, Surrogate, Transform, WARP_GAIN, Warp, sets_for};
+use crate::surrogate::{
+    Bends, Fitting, Learned, Member, Normal, Observation, Surrogate, Transform, WARP_GAIN, Warp, lengthscale_before,
+    sets_for,
+};
 use std::sync::Arc;
 
 /// Volumes are exact up to so many objectives; above, all are led by one with random weights.
@@ -21,8 +24,6 @@ const PAST_MIN: usize = 5;
 const WARP_ROWS: usize = 5;
 /// Sets of hyperparameters to stop by: what is hardly plausible counts there, as being wrong may be rare and no more.
 const STOP_SETS: usize = 32;
-/// Numbers of a fit in a memo, beside its lengthscales and weights.
-const MEMO_NUMBERS: usize = 5;
 /// Bytes of a number in a memo.
 const NUMBER_BYTES: usize = 24;
 /// A point counts as feasible where this is its probability at least.
@@ -175,6 +176,13 @@ impl<'a> Model<'a> {
         let sources = |index: usize| -> Vec<Option<Arc<Member>>> {
             past.iter().map(|it| it.get(index)?.as_ref()?.at_mode().map(Arc::new)).collect()
         };
+        let parameters = frame.groups.iter().max().map_or(0, |last| last + 1);
+        let learned = |index: usize| {
+            let known = |it: &Vec<Option<Surrogate>>| Some(it.get(index)?.as_ref()?.known().to_vec());
+            let fits: Vec<Vec<Normal>> = past.iter().filter_map(known).collect();
+            let learned = Learned::new(&fits, parameters, lengthscale_before(parameters));
+            (without.has(Part::Learned) && !learned.is_empty()).then(|| Arc::new(learned))
+        };
         let fit = |(index, (transform, seen)): (usize, (Transform, Vec<Observation>))| {
             let mut source =
                 Source::new(rng::derive(seed, Stream::Hyper, rows.len() as u64), Stream::Hyper, index as u64);
@@ -183,7 +191,8 @@ impl<'a> Model<'a> {
             let without = if straight { without.and(Part::Bends) } else { without };
             let sources = sources(index);
             let warm = memo.surrogates.get(index);
-            let fitting = Fitting { groups: &frame.groups, warm, without, sets, wary, past: &sources };
+            let learned = learned(index);
+            let fitting = Fitting { groups: &frame.groups, warm, without, sets, wary, past: &sources, learned };
             Surrogate::fit(transform, &seen, &fitting, &mut source)
         };
         let mut objectives: Vec<Surrogate> = read.into_iter().enumerate().map(fit).collect();
@@ -202,8 +211,7 @@ impl<'a> Model<'a> {
         let surrogates = self.outcomes().map(Surrogate::memo).collect();
         let warps = self.frame.warps().to_vec();
         // What is large is fitted anew each time: a memo is small.
-        let numbers = |it: &SurrogateMemo| it.ln_lengthscales.len() + it.weights.len() + MEMO_NUMBERS;
-        let size = NUMBER_BYTES * self.past.iter().flatten().map(numbers).sum::<usize>();
+        let size = NUMBER_BYTES * self.past.iter().flatten().map(SurrogateMemo::numbers).sum::<usize>();
         let past = if 2 * size < MEMO_MAX_BYTES { self.past.clone() } else { Vec::new() };
         Memo { version: MEMO_VERSION, surrogates, past, warps, last }
     }
@@ -231,7 +239,12 @@ impl<'a> Model<'a> {
     /// Whether picks leave what the last ones have in common: where an objective's readings may be noisy, by what any of its
     /// sets of hyperparameters says.
     pub(crate) fn goes_elsewhere(&self) -> bool {
-        self.without.has(Part::Elsewhere) && self.objectives.iter().any(Surrogate::may_be_noisy)
+        self.without.has(Part::Elsewhere) && self.objectives.iter().any(|it| it.noisy() > 0.0)
+    }
+
+    /// Whether an objective's readings are noisy, by what most of its sets of hyperparameters say.
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.objectives.iter().any(|it| it.noisy() > 0.5)
     }
 
     /// How many sets of hyperparameters each outcome has.
@@ -269,9 +282,9 @@ fn past(
         let transform =
             if objective { Transform::objective(&values(&seen)) } else { Transform::constraint(&values(&seen)) };
         let warm = memo.and_then(|it| it.get(index)).filter(|it| it.fitted_at == seen.len());
-        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, wary: false, past: &[] };
+        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, ..Fitting::default() };
         // One set alone draws nothing at random.
-        Some(Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0)))
+        Some(Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0)).knowing(warm))
     };
     (0..problem.objectives + problem.constraints).map(outcome).collect()
 }
@@ -306,8 +319,7 @@ fn scalarised(
     let seen = observations(frame, rows, scalar);
     let mut source = Source::new(seed, Stream::Hyper, rows.len() as u64);
     let transform = Transform::objective(&values(&seen));
-    let fitting =
-        Fitting { groups: &frame.groups, warm: None, without, sets: sets_for(rows.len()), wary: false, past: &[] };
+    let fitting = Fitting { groups: &frame.groups, without, sets: sets_for(rows.len()), ..Fitting::default() };
     (seen.len() >= 2).then(|| Surrogate::fit(transform, &seen, &fitting, &mut source))
 }
 

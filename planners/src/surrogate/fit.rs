@@ -4,10 +4,12 @@
 //! Sets are drawn from a normal approximation at the mode and resampled by importance (Rubin's sampling importance
 //! resampling, 1987), with the weights truncated after Ionides, J. Comput. Graph. Stat. 17 (2008).
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::dense::eigen;
+use super::learned::Normal;
 use super::likelihood::{self, Data, Hyper};
+use crate::memo::ExactMemo;
 use crate::normal::ln_sum_exp;
 use crate::optimise;
 use crate::part::{Part, Without};
@@ -186,7 +188,12 @@ impl Around {
 pub(crate) fn mode(data: &Data, warm: Option<&Hyper>) -> Hyper {
     let posterior = Posterior { data, exact: false };
     let short = Hyper::short(data.parameters);
-    let starts = warm.filter(|warm| warm.0.len() == short.0.len()).into_iter().chain([&short]);
+    let told = data.learned.as_ref().map(|learned| {
+        let mut told = Hyper::modes(data.parameters);
+        learned.over(&mut told.0);
+        told
+    });
+    let starts = warm.filter(|warm| warm.0.len() == short.0.len()).into_iter().chain([&short]).chain(&told);
     let climbs = starts.filter_map(|start| posterior.climb(start, STEPS));
     let best = climbs.reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map_or_else(|| Hyper::modes(data.parameters), |(hyper, _)| hyper)
@@ -197,30 +204,41 @@ pub(crate) fn refine(data: &Data, start: &Hyper, steps: u64) -> Option<(Hyper, f
     Posterior { data, exact: false }.climb(start, steps)
 }
 
+/// The logarithm of each lengthscale at the mode, and how well it is known; nothing where that can't be told.
+pub(crate) fn knows(data: &Data, mode: &Hyper) -> Vec<Normal> {
+    let posterior = Posterior { data, exact: mode.ln_noise() <= likelihood::ln_exact() };
+    let Some(around) = posterior.around(mode) else { return Vec::new() };
+    let sd =
+        |row: ArrayView1<'_, f64>| row.iter().zip(&around.spread).map(|(v, sd)| v * v * sd * sd).sum::<f64>().sqrt();
+    mode.ln_lengthscales().iter().copied().zip(around.directions.rows().into_iter().map(sd)).collect()
+}
+
 /// So many sets of hyperparameters: as many with exact readings as that is plausible beside noise. Who is `wary` gives
 /// outcomes that turn within a short way as much credit as all others.
 pub(crate) fn sets(
     data: &Data,
     mode: &Hyper,
+    exact: Option<&ExactMemo>,
     count: usize,
     wary: bool,
     without: Without,
     source: &mut Source,
 ) -> Vec<Hyper> {
-    let (noisy, exact) = (Posterior { data, exact: false }, Posterior { data, exact: true });
     let draw = |posterior: Posterior<'_>, mode: &Hyper, count: usize, source: &mut Source| {
         if wary { posterior.draw_wary(mode, count, source) } else { posterior.draw(mode, count, source) }
     };
-    let exactness = if without.has(Part::Exact) { exactness(&noisy, &exact, mode) } else { None };
     if count == 1 || !without.has(Part::Sets) {
-        let sharp = exactness.filter(|(_, share)| *share > 0.5).map(|(sharp, _)| sharp);
+        let sharp = exact.filter(|exact| exact.probability > 0.5).map(|exact| Hyper(exact.theta.clone()));
         return vec![sharp.unwrap_or_else(|| mode.clone()); count];
     }
-    let Some((sharp, share)) = exactness else { return draw(noisy, mode, count, source) };
+    let share = exact.map_or(0.0, |exact| exact.probability);
     let sharps = (0..count).filter(|index| (*index as f64 + 0.5) < share * count as f64).count();
-    let mut sets = if sharps > 0 { draw(exact, &sharp, sharps, source) } else { Vec::new() };
+    let mut sets = Vec::with_capacity(count);
+    if let Some(exact) = exact.filter(|_| sharps > 0) {
+        sets = draw(Posterior { data, exact: true }, &Hyper(exact.theta.clone()), sharps, source);
+    }
     if sharps < count {
-        sets.extend(draw(noisy, mode, count - sharps, source));
+        sets.extend(draw(Posterior { data, exact: false }, mode, count - sharps, source));
     }
     sets
 }
@@ -230,8 +248,9 @@ pub(crate) fn sets(
 ///
 /// The evidence of the two, not the density at their modes: noise has a hyperparameter more, over which it is integrated by
 /// Laplace's approximation. (The rest of the hyperparameters is taken to be known as well under one as under the other.)
-fn exactness(noisy: &Posterior<'_>, exact: &Posterior<'_>, mode: &Hyper) -> Option<(Hyper, f64)> {
-    if noisy.data.known.iter().any(|variance| *variance > 0.0) {
+pub(crate) fn exactness(data: &Data, mode: &Hyper) -> Option<ExactMemo> {
+    let (noisy, exact) = (Posterior { data, exact: false }, Posterior { data, exact: true });
+    if data.known.iter().any(|variance| *variance > 0.0) {
         return None;
     }
     let last = noisy.dimension() - 1;
@@ -239,12 +258,11 @@ fn exactness(noisy: &Posterior<'_>, exact: &Posterior<'_>, mode: &Hyper) -> Opti
     let slope = |hyper: &Hyper| noisy.density_gradient(&hyper.0).1.last().copied().unwrap_or(0.0);
     let curvature = (slope(&below) - slope(&above)) / (2.0 * DIFFERENCE);
     let spread = likelihood::NOISE.1;
-    let with_noise = likelihood::density(noisy.data, mode)
-        - libm::log(spread)
-        - 0.5 * libm::log(curvature.max(1.0 / (spread * spread)));
+    let with_noise =
+        likelihood::density(data, mode) - libm::log(spread) - 0.5 * libm::log(curvature.max(1.0 / (spread * spread)));
     let (sharp, without) = exact.climb(mode, STEPS)?;
-    let share = 1.0 / (1.0 + libm::exp(with_noise - without));
-    share.is_finite().then_some((sharp, share))
+    let probability = 1.0 / (1.0 + libm::exp(with_noise - without));
+    probability.is_finite().then_some(ExactMemo { probability, theta: sharp.0 })
 }
 
 fn beside(hyper: &Hyper, index: usize, step: f64) -> Hyper {

@@ -10,6 +10,7 @@ use ndarray::{Array1, Array2};
 
 use super::dense::{Factor, dot};
 use super::kernel::Kernel;
+use super::learned::{Learned, Normal};
 use super::prior::Prior;
 
 /// The least and the greatest lengthscale, in units of the unit cube.
@@ -57,6 +58,8 @@ pub(crate) struct Data {
     pub(crate) share: f64,
     /// Whether outcomes are expected to turn within a short way.
     pub(crate) short: bool,
+    /// What past fits tell of lengthscales, where any does.
+    pub(crate) learned: Option<Arc<Learned>>,
     /// What past campaigns suggest; the values are what it leaves.
     pub(crate) prior: Option<Arc<Prior>>,
 }
@@ -112,6 +115,11 @@ impl Hyper {
     pub(crate) fn kernel(&self, data: &Data) -> Kernel {
         Kernel::new(self.ln_lengthscales(), &data.groups, libm::exp(self.ln_signal()), data.share)
     }
+}
+
+/// What is believed of the logarithm of a lengthscale among so many parameters.
+pub(crate) fn lengthscale(parameters: usize) -> Normal {
+    (lengthscale_mode(parameters), LENGTHSCALE_SPREAD)
 }
 
 /// The mode of the logarithm of a lengthscale among so many parameters.
@@ -221,14 +229,14 @@ pub(crate) fn density_gradients(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>, O
     (likelihood(&factor, &whitened) + prior, gradient, Some(pulls))
 }
 
-/// The mean and the standard deviation of each hyperparameter beforehand.
-pub(crate) fn priors(data: &Data) -> Vec<(f64, f64)> {
+/// What is believed of each hyperparameter beforehand, but for what past fits tell.
+pub(crate) fn priors(data: &Data) -> Vec<Normal> {
     // Each term of a sum is a function of one parameter, whatever their number.
     let parameters = if data.share > 0.0 { 1 } else { data.parameters };
     let lengthscale = if data.short {
         (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), SHORT.1)
     } else {
-        (lengthscale_mode(parameters), LENGTHSCALE_SPREAD)
+        lengthscale(parameters)
     };
     let stated = data.known.iter().all(|variance| *variance > 0.0);
     let mut priors = vec![lengthscale; data.parameters];
@@ -237,23 +245,37 @@ pub(crate) fn priors(data: &Data) -> Vec<(f64, f64)> {
     priors
 }
 
+/// The logarithm of the density of each hyperparameter beforehand, but for the normal one's constant, with its slope.
+fn beliefs(data: &Data, hyper: &Hyper) -> Vec<(f64, f64)> {
+    // Exact readings are one point beside the density of all noises, and have no density of their own.
+    let exact = hyper.ln_noise() <= ln_exact();
+    let last = hyper.0.len().saturating_sub(1);
+    // What was learnt is of kernels without a sum.
+    let learned = data.learned.as_ref().filter(|_| data.share == 0.0 && !data.short);
+    let belief = |(place, (value, (mean, sd))): (usize, (&f64, Normal))| {
+        if exact && place == last {
+            return (0.0, 0.0);
+        }
+        match learned {
+            Some(learned) => learned.ln_density(place, *value, (mean, sd)),
+            None => (-0.5 * (value - mean) * (value - mean) / (sd * sd), -(value - mean) / (sd * sd)),
+        }
+    };
+    hyper.0.iter().zip(priors(data)).enumerate().map(belief).collect()
+}
+
 /// The logarithm of how much denser lengthscales and signal are beforehand where outcomes are expected to turn within a short way.
 pub(crate) fn ln_shorter(data: &Data, short: &Data, hyper: &Hyper) -> f64 {
-    let normal = |x: f64, (mean, sd): (f64, f64)| -0.5 * ((x - mean) / sd).powi(2) - libm::log(sd);
+    let each = |data: &Data| {
+        let pairs = beliefs(data, hyper).into_iter().zip(priors(data));
+        pairs.map(|((density, _), (_, sd))| density - libm::log(sd)).collect::<Vec<f64>>()
+    };
     let but_noise = hyper.0.len().saturating_sub(1);
-    let pairs = hyper.0.iter().take(but_noise).zip(priors(short).into_iter().zip(priors(data)));
-    pairs.map(|(x, (short, long))| normal(*x, short) - normal(*x, long)).sum()
+    each(short).into_iter().zip(each(data)).take(but_noise).map(|(short, long)| short - long).sum()
 }
 
 /// The logarithm of the prior density, but for a constant, with its gradient.
 fn prior(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>) {
-    // Exact readings are one point beside the density of all noises, and have no density of their own.
-    let exact = hyper.ln_noise() <= ln_exact();
-    let last = hyper.0.len().saturating_sub(1);
-    let normals = hyper.0.iter().zip(priors(data)).enumerate();
-    let (densities, slopes): (Vec<f64>, Vec<f64>) = normals
-        .map(|(place, (value, (mean, sd)))| if exact && place == last { (0.0, sd) } else { (value - mean, sd) })
-        .map(|(distance, sd)| (-0.5 * distance * distance / (sd * sd), -distance / (sd * sd)))
-        .unzip();
+    let (densities, slopes): (Vec<f64>, Vec<f64>) = beliefs(data, hyper).into_iter().unzip();
     (densities.iter().sum(), slopes)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dense;
 mod fit;
 mod kernel;
+mod learned;
 mod likelihood;
 mod member;
 mod path;
@@ -13,6 +14,8 @@ mod transform;
 mod warp;
 
 pub(crate) use fit::count as sets_for;
+pub(crate) use learned::{Learned, Normal};
+pub(crate) use likelihood::lengthscale as lengthscale_before;
 pub(crate) use member::{Member, Prediction};
 pub(crate) use path::{Path, Paths, Sites};
 pub(crate) use transform::Transform;
@@ -24,7 +27,7 @@ use prior::Prior;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::memo::{SumMemo, SurrogateMemo};
+use crate::memo::{ExactMemo, SumMemo, SurrogateMemo};
 use crate::part::{Part, Without};
 use crate::planner::PlanError;
 use crate::rng::Source;
@@ -64,6 +67,7 @@ pub(crate) struct Observation {
 }
 
 /// What a fit is made with.
+#[derive(Default)]
 pub(crate) struct Fitting<'a> {
     /// For each feature, its lengthscale.
     pub(crate) groups: &'a [usize],
@@ -77,6 +81,15 @@ pub(crate) struct Fitting<'a> {
     pub(crate) wary: bool,
     /// The models of past campaigns; `None` for those that tell nothing of this outcome.
     pub(crate) past: &'a [Option<Arc<Member>>],
+    /// What the fits of past campaigns tell of lengthscales.
+    pub(crate) learned: Option<Arc<Learned>>,
+}
+
+impl Fitting<'_> {
+    /// How many lengthscales there are.
+    fn parameters(&self) -> usize {
+        self.groups.iter().max().map_or(0, |last| last + 1)
+    }
 }
 
 /// A fitted outcome.
@@ -85,6 +98,8 @@ pub(crate) struct Surrogate {
     pub(crate) transform: Transform,
     data: Data,
     mode: Hyper,
+    /// What is known of exact readings.
+    exact: Option<ExactMemo>,
     /// Sets of hyperparameters, each with the share of its kernel that is a sum.
     sets: Vec<(f64, Hyper)>,
     fitted_at: usize,
@@ -96,6 +111,8 @@ pub(crate) struct Surrogate {
     sum: Option<SumMemo>,
     /// What each past campaign's model counts.
     weights: Vec<f64>,
+    /// The logarithm of each lengthscale and how well it is known, for those who learn from it.
+    known: Vec<Normal>,
 }
 
 impl Surrogate {
@@ -106,8 +123,8 @@ impl Surrogate {
         fitting: &Fitting<'_>,
         source: &mut Source,
     ) -> Self {
-        let Fitting { groups, warm, without, wary, past, .. } = *fitting;
-        let parameters = groups.iter().max().map_or(0, |last| last + 1);
+        let Fitting { warm, without, wary, past, .. } = *fitting;
+        let parameters = fitting.parameters();
         let thin = thinned(observations, FIT_ROWS);
         let values: Vec<f64> = thin.iter().map(|it| it.value).collect();
         let known = warm.and_then(|memo| Self::rested(memo, observations.len(), parameters));
@@ -117,16 +134,16 @@ impl Surrogate {
             let transform = transform.bent(memo.bend, &values);
             (memo.bend, transform, mode, memo.fitted_at)
         } else {
-            let plain = standardise(&transform, &thin, groups, parameters);
+            let plain = standardise(&transform, &thin, fitting);
             let mode = fit::mode(&plain, warm.map(hyper).as_ref());
             let (bend, transform, mode) = if without.has(Part::Bends) && observations.len() >= BENT_FROM {
-                best_bend(transform, &thin, wary, &plain, mode)
+                best_bend(transform, &thin, fitting, &plain, mode)
             } else {
                 (0, transform, mode)
             };
             (bend, transform, mode, observations.len())
         };
-        let fitted = standardise(&transform, &thin, groups, parameters);
+        let fitted = standardise(&transform, &thin, fitting);
         let (weights, mode) = match known {
             Some((memo, _)) if memo.weights.len() == past.len() => (memo.weights.clone(), mode),
             Some(_) | None => {
@@ -142,27 +159,32 @@ impl Surrogate {
         let sum = match known {
             Some((memo, _)) => memo.sum.clone(),
             None if without.has(Part::Sums) && parameters > 1 && observations.len() >= BENT_FROM => {
-                best_sum(&fitted, &mode, warm.and_then(|memo| memo.sum.as_ref()))
+                best_sum(&fitted, &mode, warm.and_then(|memo| memo.sum.as_ref()), without)
             }
             None => None,
         };
-        let sets = drawn(&fitted, &mode, sum.as_ref(), fitting, source);
+        let exact = match known {
+            Some((memo, _)) => memo.exact.clone(),
+            None if without.has(Part::Exact) => fit::exactness(&fitted, &mode),
+            None => None,
+        };
+        let sets = drawn(&fitted, (&mode, exact.as_ref()), sum.as_ref(), fitting, source);
         let data = if observations.len() > FIT_ROWS {
-            left(standardise(&transform, &thinned(observations, MODEL_ROWS), groups, parameters))
+            left(standardise(&transform, &thinned(observations, MODEL_ROWS), fitting))
         } else {
             fitted
         };
         let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
         let observed = observations.len();
-        Self { transform, data, mode, sets, fitted_at, observed, bend, since, sum, weights }
+        Self { transform, data, mode, exact, sets, fitted_at, observed, bend, since, sum, weights, known: Vec::new() }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
     fn rested(memo: &SurrogateMemo, observations: usize, parameters: usize) -> Option<(&SurrogateMemo, Hyper)> {
         let due = memo.fitted_at + (memo.fitted_at / REFIT_SHARE).max(1);
         let usable = observations >= memo.fitted_at && observations < due && memo.fitted_at > 0;
-        (usable && memo.ln_lengthscales.len() == parameters).then(|| (memo, hyper(memo)))
+        (usable && memo.is_of(parameters)).then(|| (memo, hyper(memo)))
     }
 
     /// One posterior a set of hyperparameters, each as so many equal samples.
@@ -183,10 +205,26 @@ impl Surrogate {
         if share > 0.0 { Cow::Owned(Data { share, ..self.data.clone() }) } else { Cow::Borrowed(&self.data) }
     }
 
-    /// Whether readings may be noisy, by what any set of hyperparameters says.
-    pub(crate) fn may_be_noisy(&self) -> bool {
-        self.sets.iter().any(|(_, hyper)| hyper.ln_noise() > likelihood::ln_exact())
-            || self.data.known.iter().any(|variance| *variance > 0.0)
+    /// The share of the sets of hyperparameters by which readings are noisy.
+    pub(crate) fn noisy(&self) -> f64 {
+        if self.data.known.iter().any(|variance| *variance > 0.0) {
+            return 1.0;
+        }
+        let noisy = self.sets.iter().filter(|(_, hyper)| hyper.ln_noise() > likelihood::ln_exact());
+        noisy.count() as f64 / self.sets.len().max(1) as f64
+    }
+
+    /// Looks how well its lengthscales are known, if that isn't in what an earlier fit of the same readings has left.
+    pub(crate) fn knowing(mut self, warm: Option<&SurrogateMemo>) -> Self {
+        let known = warm.filter(|memo| memo.fitted_at == self.observed).map(|memo| memo.known.clone());
+        let sharp = self.exact.as_ref().filter(|exact| exact.probability > 0.5).map(|exact| Hyper(exact.theta.clone()));
+        self.known = known.unwrap_or_else(|| fit::knows(&self.data, sharp.as_ref().unwrap_or(&self.mode)));
+        self
+    }
+
+    /// The logarithm of each lengthscale, and how well it is known.
+    pub(crate) fn known(&self) -> &[Normal] {
+        &self.known
     }
 
     /// What each past campaign's model counts.
@@ -236,8 +274,10 @@ impl Surrogate {
             fitted_at: self.fitted_at,
             bend: self.bend,
             since: self.since,
+            exact: self.exact.clone(),
             sum: self.sum.clone(),
             weights: self.weights.clone(),
+            known: self.known.clone(),
         }
     }
 }
@@ -251,17 +291,18 @@ impl Surrogate {
 fn best_bend(
     plain: Transform,
     observations: &[&Observation],
-    wary: bool,
+    fitting: &Fitting<'_>,
     data: &Data,
     mode: Hyper,
 ) -> (usize, Transform, Hyper) {
+    let wary = fitting.wary;
     let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
     let Some((start, density)) = fit::refine(data, &mode, BEND_STEPS) else { return (0, plain, mode) };
     let mut most = density + plain.ln_jacobian(&values) + if wary { WARY_GAIN } else { BEND_GAIN };
     let mut best = (0, plain.clone(), start.clone());
     for (index, (transform, prior)) in plain.bends(&values).into_iter().enumerate() {
         let Some(transform) = transform.filter(|_| !(wary && plain.is_capped(index + 1))) else { continue };
-        let data = standardise(&transform, observations, &data.groups, data.parameters);
+        let data = standardise(&transform, observations, fitting);
         let Some((mode, density)) = fit::refine(&data, &start, BEND_STEPS) else { continue };
         let density = density + transform.ln_jacobian(&values) + prior;
         if density > most {
@@ -276,7 +317,7 @@ fn best_bend(
 /// it beside the kernel without, even odds beforehand.
 ///
 /// The densities at the modes stand in for the evidence, as for bends.
-fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>) -> Option<SumMemo> {
+fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>, without: Without) -> Option<SumMemo> {
     let (alone, density) = fit::refine(data, mode, BEND_STEPS)?;
     let mut best: Option<(f64, Hyper, f64)> = None;
     for share in SHARES {
@@ -291,13 +332,17 @@ fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>) -> Option<SumMemo
     }
     let (share, mode, with_sum) = best?;
     let probability = 1.0 / (1.0 + libm::exp(density - with_sum));
-    (probability >= SUM_LIKELY).then_some(SumMemo { share, probability, theta: mode.0 })
+    if probability < SUM_LIKELY {
+        return None;
+    }
+    let exact = if without.has(Part::Exact) { fit::exactness(&Data { share, ..data.clone() }, &mode) } else { None };
+    Some(SumMemo { share, probability, theta: mode.0, exact })
 }
 
 /// The sets of hyperparameters: as many with a sum as that is plausible.
 fn drawn(
     data: &Data,
-    mode: &Hyper,
+    (mode, exact): (&Hyper, Option<&ExactMemo>),
     sum: Option<&SumMemo>,
     fitting: &Fitting<'_>,
     source: &mut Source,
@@ -305,12 +350,15 @@ fn drawn(
     let Fitting { sets: count, wary, without, .. } = *fitting;
     let share_of = |sum: &SumMemo| (0..count).filter(|it| (*it as f64 + 0.5) < sum.probability * count as f64).count();
     let with_sum = sum.map_or(0, share_of);
-    let alone =
-        if with_sum < count { fit::sets(data, mode, count - with_sum, wary, without, source) } else { Vec::new() };
+    let alone = if with_sum < count {
+        fit::sets(data, mode, exact, count - with_sum, wary, without, source)
+    } else {
+        Vec::new()
+    };
     let mut sets: Vec<(f64, Hyper)> = alone.into_iter().map(|hyper| (0.0, hyper)).collect();
     if let Some(sum) = sum.filter(|_| with_sum > 0) {
         let data = Data { share: sum.share, ..data.clone() };
-        let found = fit::sets(&data, &Hyper(sum.theta.clone()), with_sum, wary, without, source);
+        let found = fit::sets(&data, &Hyper(sum.theta.clone()), sum.exact.as_ref(), with_sum, wary, without, source);
         sets.extend(found.into_iter().map(|hyper| (sum.share, hyper)));
     }
     sets
@@ -322,7 +370,7 @@ fn hyper(memo: &SurrogateMemo) -> Hyper {
     Hyper(theta)
 }
 
-fn standardise(transform: &Transform, observations: &[&Observation], groups: &[usize], parameters: usize) -> Data {
+fn standardise(transform: &Transform, observations: &[&Observation], fitting: &Fitting<'_>) -> Data {
     let known = |observation: &&Observation| {
         observation.sd.map_or(0.0, |sd| {
             let variance = (sd * transform.slope(observation.value)).powi(2);
@@ -334,10 +382,11 @@ fn standardise(transform: &Transform, observations: &[&Observation], groups: &[u
         rows: observations.iter().map(|observation| observation.features.clone()).collect(),
         values: observations.iter().map(|observation| transform.apply(observation.value)).collect(),
         known: observations.iter().map(known).collect(),
-        groups: groups.to_vec(),
-        parameters,
+        groups: fitting.groups.to_vec(),
+        parameters: fitting.parameters(),
         share: 0.0,
         short: false,
+        learned: fitting.learned.clone(),
         prior: None,
     }
 }

@@ -31,6 +31,7 @@ fn data(rows: usize) -> Data {
         parameters: 3,
         share: 0.0,
         short: false,
+        learned: None,
         prior: None,
     }
 }
@@ -178,8 +179,7 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
     };
     let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
     let values: Vec<f64> = observations.iter().map(|each| each.value).collect();
-    let fitting =
-        Fitting { groups: &[0, 1], warm: None, without: crate::Without::default(), sets: 8, wary: false, past: &[] };
+    let fitting = Fitting { groups: &[0, 1], sets: 8, ..Fitting::default() };
     let surrogate = Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source);
     let memo = surrogate.memo();
     let Transform::Objective { scale, .. } = surrogate.transform else { panic!("not an objective") };
@@ -337,6 +337,7 @@ fn posterior_and_likelihood_are_those_of_another_library() {
         parameters: 2,
         share: 0.0,
         short: false,
+        learned: None,
         prior: None,
     };
     let hyper = Hyper(vec![-0.7, 0.2, 0.3, -4.0]);
@@ -404,14 +405,7 @@ fn an_outcome_that_is_a_sum_is_found_to_be_one_and_a_product_is_not() {
         };
         let observations: Vec<Observation> = (0..50).map(observed).collect();
         let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
-        let fitting = Fitting {
-            groups: &[0, 1, 2, 3, 4],
-            warm: None,
-            without: crate::Without::default(),
-            sets: 8,
-            wary: false,
-            past: &[],
-        };
+        let fitting = Fitting { groups: &[0, 1, 2, 3, 4], sets: 8, ..Fitting::default() };
         Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source)
             .memo()
             .sum

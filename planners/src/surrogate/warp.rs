@@ -188,6 +188,7 @@ mod tests {
             parameters: 2,
             share: 0.0,
             short: false,
+            learned: None,
             prior: None,
         }
     }
