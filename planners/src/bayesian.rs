@@ -189,9 +189,13 @@ impl Bayesian {
         seed: u64,
     ) -> Option<Modelled<'a>> {
         let without = self.without;
-        let fit = |rows: &[Row], memo: &Memo| Model::fit(&Order { problem, rows, without, care, seed }, frame, memo);
+        let fit = |rows: &[Row], memo: &Memo| {
+            Model::fit(&Order { problem, rows, without, care, seed, beside: None }, frame, memo)
+        };
         if problem.space.fidelity.is_none() {
-            return fit(rows, memo).map(|model| Modelled { model, alike: false });
+            let order = Order { problem, rows, without, care, seed, beside: None };
+            let model = Model::fit(&order, frame, memo)?.or_together(&order, frame, memo);
+            return Some(Modelled { model, alike: false });
         }
         // Fits of other rows are no start for these.
         let memo = Memo::default();

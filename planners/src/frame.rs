@@ -23,6 +23,8 @@ pub(crate) struct Frame<'a> {
     descriptors: Vec<Vec<Vec<f64>>>,
     /// The bend that each parameter acts by; empty where all act evenly.
     warps: Vec<Warp>,
+    /// How many past campaigns there are beside this one, each with a feature by which it differs.
+    beside: usize,
 }
 
 impl<'a> Frame<'a> {
@@ -47,13 +49,40 @@ impl<'a> Frame<'a> {
                 next += 1;
             }
         }
-        Self { space, groups, owners, descriptors, warps: Vec::new() }
+        Self { space, groups, owners, descriptors, warps: Vec::new(), beside: 0 }
     }
 
     /// The same with parameters bent by these maps, where there is one for each.
     pub(crate) fn bent(&self, warps: &[Warp]) -> Self {
         let warps = if warps.len() == self.dimension() { warps.to_vec() } else { Vec::new() };
         Self { warps, ..self.clone() }
+    }
+
+    /// The same with so many past campaigns beside this one.
+    pub(crate) fn beside(&self, campaigns: usize) -> Self {
+        let mut groups = self.groups.clone();
+        let next = self.lengthscales();
+        groups.extend(next..next + campaigns);
+        Self { groups, beside: campaigns, ..self.clone() }
+    }
+
+    /// How many past campaigns are beside this one.
+    pub(crate) fn campaigns(&self) -> usize {
+        self.beside
+    }
+
+    /// Whether features are those of a past campaign.
+    pub(crate) fn is_in_campaign(&self, features: &[f64], campaign: usize) -> bool {
+        features.get(features.len().saturating_sub(self.beside) + campaign).is_some_and(|feature| *feature > 0.0)
+    }
+
+    /// Features of this campaign as those of a past one.
+    pub(crate) fn in_campaign(&self, mut features: Vec<f64>, campaign: usize) -> Vec<f64> {
+        let first = features.len().saturating_sub(self.beside);
+        if let Some(entry) = features.get_mut(first + campaign) {
+            *entry = 1.0;
+        }
+        features
     }
 
     /// The bend that each parameter acts by; empty where all act evenly.
@@ -72,6 +101,11 @@ impl<'a> Frame<'a> {
 
     fn warp(&self, parameter: usize) -> Warp {
         self.warps.get(parameter).copied().unwrap_or(Warp::STRAIGHT)
+    }
+
+    /// How many lengthscales there are.
+    pub(crate) fn lengthscales(&self) -> usize {
+        self.groups.iter().max().map_or(0, |last| last + 1)
     }
 
     /// How many parameters there are.
@@ -248,6 +282,7 @@ impl<'a> Frame<'a> {
                 }
             }
         }
+        features.resize(features.len() + self.beside, 0.0);
         features
     }
 

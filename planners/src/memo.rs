@@ -7,8 +7,10 @@ use crate::surrogate::Warp;
 
 /// The version written into a memo. A planner reads its own version and earlier ones.
 pub const MEMO_VERSION: u32 = 1;
-/// Numbers of a fit beside its lists.
-const SINGLE: usize = 5;
+/// A fit beside its lists, names included, is as long as so many numbers.
+const SINGLE: usize = 16;
+/// Bytes of a number at most, with its comma.
+const NUMBER_BYTES: usize = 26;
 /// A memo's JSON stays below this many bytes.
 pub const MEMO_MAX_BYTES: usize = 64 * 1024;
 
@@ -27,6 +29,9 @@ pub struct Memo {
     /// For each past campaign, the fitted surrogate of each objective and of each constraint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<Vec<SurrogateMemo>>,
+    /// The fitted surrogates of one process over this campaign and past ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<SurrogateMemo>,
     /// The bend that each parameter acts by; empty where all act evenly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warps: Vec<Warp>,
@@ -116,5 +121,50 @@ impl Memo {
             return Err(PlanError::MemoVersion { found: self.version, known: MEMO_VERSION });
         }
         Ok(())
+    }
+
+    /// The same below [`MEMO_MAX_BYTES`]: what is too large is fitted anew each time, the past first.
+    pub(crate) fn within_limit(mut self) -> Self {
+        let all = |memo: &Self| {
+            let fits = memo.surrogates.iter().chain(&memo.together).chain(memo.past.iter().flatten());
+            fits.map(SurrogateMemo::numbers).sum::<usize>() + 2 * memo.warps.len() + memo.last.len()
+        };
+        let leave: [fn(&mut Self); 3] = [|it| it.past.clear(), |it| it.together.clear(), |it| it.surrogates.clear()];
+        for leave in leave {
+            if NUMBER_BYTES * all(&self) > MEMO_MAX_BYTES {
+                leave(&mut self);
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memo_that_is_too_large_forgets_the_past_first_and_stays_below_the_limit() {
+        let number = -1.234_567_890_123_456_7e-10;
+        let theta = vec![number; 130];
+        let exact = Some(ExactMemo { probability: number, theta: theta.clone() });
+        let fit = SurrogateMemo {
+            ln_lengthscales: theta.clone(),
+            exact: exact.clone(),
+            sum: Some(SumMemo { share: 0.5, probability: number, theta, exact }),
+            known: vec![(number, number); 128],
+            ..SurrogateMemo::default()
+        };
+        let bytes = |memo: &Memo| serde_json::to_vec(memo).map_or(usize::MAX, |it| it.len());
+        let memo = |fits: usize, past: usize| {
+            let (surrogates, together) = (vec![fit.clone(); fits], vec![fit.clone(); past]);
+            Memo { surrogates, together, past: vec![vec![fit.clone(); past]], ..Memo::default() }.within_limit()
+        };
+        for (fits, past, kept) in [(1, 0, 1), (1, 1, 1), (2, 1, 2), (2, 40, 2), (24, 8, 0)] {
+            let memo = memo(fits, past);
+            assert!(bytes(&memo) < MEMO_MAX_BYTES, "{} of {fits} and {past}", bytes(&memo));
+            assert_eq!(memo.surrogates.len(), kept, "of {fits} and {past}");
+        }
+        assert_eq!(memo(1, 1).past.len(), 1, "what fits is kept");
     }
 }

@@ -23,6 +23,8 @@ pub enum Part {
     Elsewhere,
     /// Lengthscales are believed to be as past campaigns have found them, as far as not.
     Learned,
+    /// Past campaigns are part of one process, where that foretells this one's readings better.
+    Together,
     /// Several objectives are led by the volume that a point adds to their front.
     Volumes,
 }
@@ -33,7 +35,7 @@ pub struct Without(u16);
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 12] = [
         ("bends", Self::Bends),
         ("exact", Self::Exact),
         ("sets", Self::Sets),
@@ -44,6 +46,7 @@ impl Part {
         ("lost", Self::Lost),
         ("elsewhere", Self::Elsewhere),
         ("learned", Self::Learned),
+        ("together", Self::Together),
         ("volumes", Self::Volumes),
     ];
 

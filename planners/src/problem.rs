@@ -164,6 +164,16 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// The measure of an objective or, after all of those, of a constraint.
+    pub(crate) fn measure(&self, index: usize) -> Option<Measure> {
+        match self {
+            Self::Observed { objectives, constraints } => objectives.iter().chain(constraints).nth(index).copied(),
+            Self::Pending | Self::Failed => None,
+        }
+    }
+}
+
 /// A measured value and, where known, its standard uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
@@ -299,6 +309,11 @@ fn check_descriptors(parameter: Option<&Parameter>, index: usize, table: &[Vec<f
 }
 
 impl Problem {
+    /// How many outcomes are measured.
+    pub(crate) fn outcomes(&self) -> usize {
+        self.objectives + self.constraints
+    }
+
     /// A problem without measured constraints, and nothing else out of the ordinary.
     ///
     /// ```

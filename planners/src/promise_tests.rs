@@ -17,7 +17,7 @@ fn problem(objectives: usize, constraints: usize) -> Problem {
 }
 
 fn order<'a>(problem: &'a Problem, rows: &'a [Row], without: Without) -> Order<'a> {
-    Order { problem, rows, without, care: Care::Plan, seed: 4 }
+    Order { problem, rows, without, care: Care::Plan, seed: 4, beside: None }
 }
 
 fn rows(problem: &Problem, count: usize) -> Vec<Row> {

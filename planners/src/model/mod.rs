@@ -1,31 +1,27 @@
 //! All outcomes of a problem together: what is expected of a point, and how much it promises.
 
 mod outlook;
+mod past;
+mod together;
 
 pub(crate) use outlook::{Expected, Outlook, Studied};
 
+use past::Past;
+
 use crate::frame::Frame;
 use crate::front;
-use crate::memo::{MEMO_MAX_BYTES, MEMO_VERSION, Memo, SurrogateMemo};
+use crate::memo::{MEMO_VERSION, Memo, SurrogateMemo};
 use crate::part::{Part, Without};
 use crate::problem::{Measure, Outcome, Problem, Row};
 use crate::rng::{self, Source, Stream};
-use crate::surrogate::{
-    Bends, Fitting, Learned, Member, Normal, Observation, Surrogate, Transform, WARP_GAIN, Warp, lengthscale_before,
-    sets_for,
-};
-use std::sync::Arc;
+use crate::surrogate::{Bends, Fitting, Observation, Surrogate, Transform, WARP_GAIN, Warp, sets_for};
 
 /// Volumes are exact up to so many objectives; above, all are led by one with random weights.
 const EXACT: usize = 4;
-/// A past campaign tells of an outcome that it has read at least so often.
-const PAST_MIN: usize = 5;
 /// Bends of parameters are looked for from so many readings on for each that varies.
 const WARP_ROWS: usize = 5;
 /// Sets of hyperparameters to stop by: what is hardly plausible counts there, as being wrong may be rare and no more.
 const STOP_SETS: usize = 32;
-/// Bytes of a number in a memo.
-const NUMBER_BYTES: usize = 24;
 /// A point counts as feasible where this is its probability at least.
 pub(crate) const FEASIBLE: f64 = 0.5;
 
@@ -46,6 +42,8 @@ pub(crate) struct Order<'a> {
     pub(crate) without: Without,
     pub(crate) care: Care,
     pub(crate) seed: u64,
+    /// The model of this campaign alone, where past ones are to be part of the process.
+    pub(crate) beside: Option<&'a Model<'a>>,
 }
 
 /// The models of an objective (several are scalarised) and of all that must hold.
@@ -63,8 +61,12 @@ pub(crate) struct Model<'a> {
     without: Without,
     /// How many sets of hyperparameters each outcome has.
     sets: usize,
-    /// For each past campaign, the fit of each outcome.
-    past: Vec<Vec<SurrogateMemo>>,
+    /// The models of past campaigns.
+    past: Past,
+    /// The fits of one process over past campaigns as well.
+    together: Vec<SurrogateMemo>,
+    /// What is known of this campaign alone, where this model is of past ones as well.
+    alone: Option<Box<Memo>>,
 }
 
 /// The features of the rows where an outcome has been read, with the readings.
@@ -137,61 +139,27 @@ impl<'a> Model<'a> {
     }
 
     fn fit_under(order: &Order<'_>, frame: Frame<'a>, memo: &Memo) -> Option<Self> {
-        let Order { problem, rows, without, care, seed } = *order;
+        let Order { problem, rows, without, care, seed, .. } = *order;
         let (sets, wary) = match care {
             Care::Plan => (sets_for(rows.len()), false),
             Care::Stop => (STOP_SETS, true),
         };
         let failed = rows.iter().any(|row| row.outcome == Outcome::Failed);
-        let count = problem.objectives + problem.constraints + usize::from(failed);
+        let count = problem.outcomes() + usize::from(failed);
         let reference = if problem.objectives > 1 { reference(problem, rows)? } else { Vec::new() };
-        let mut read = Vec::with_capacity(count);
-        for index in 0..count {
-            let objective = index < problem.objectives;
-            let seen = observations(&frame, rows, |outcome| match outcome {
-                Outcome::Observed { objectives, .. } if objective => objectives.get(index).copied(),
-                Outcome::Observed { constraints, .. } if index < problem.objectives + problem.constraints => {
-                    constraints.get(index - problem.objectives).copied()
-                }
-                Outcome::Observed { .. } | Outcome::Pending | Outcome::Failed => {
-                    if index < problem.objectives + problem.constraints { None } else { viability(outcome) }
-                }
-            });
-            if seen.len() < 2 {
-                return None;
-            }
-            let transform = match (objective, reference.get(index)) {
-                (true, None) => Transform::objective(&values(&seen)),
-                (true, Some(least)) => Transform::above(&values(&seen), *least),
-                (false, _) => Transform::constraint(&values(&seen)),
-            };
-            read.push((transform, seen));
-        }
-        let past: Vec<Vec<Option<Surrogate>>> = problem
-            .past
-            .iter()
-            .enumerate()
-            .map(|(place, rows)| past(problem, &frame, rows, memo.past.get(place), without))
-            .collect();
-        let sources = |index: usize| -> Vec<Option<Arc<Member>>> {
-            past.iter().map(|it| it.get(index)?.as_ref()?.at_mode().map(Arc::new)).collect()
-        };
-        let parameters = frame.groups.iter().max().map_or(0, |last| last + 1);
-        let learned = |index: usize| {
-            let known = |it: &Vec<Option<Surrogate>>| Some(it.get(index)?.as_ref()?.known().to_vec());
-            let fits: Vec<Vec<Normal>> = past.iter().filter_map(known).collect();
-            let learned = Learned::new(&fits, parameters, lengthscale_before(parameters));
-            (without.has(Part::Learned) && !learned.is_empty()).then(|| Arc::new(learned))
-        };
+        let read =
+            (0..count).map(|index| read(order, &frame, reference.get(index), index)).collect::<Option<Vec<_>>>()?;
+        // What is part of the process needs no models beside it.
+        let past = if order.beside.is_some() { Past::NONE } else { Past::fit(problem, &frame, memo, without) };
         let fit = |(index, (transform, seen)): (usize, (Transform, Vec<Observation>))| {
             let mut source =
                 Source::new(rng::derive(seed, Stream::Hyper, rows.len() as u64), Stream::Hyper, index as u64);
             // Volumes keep their proportions only under what is straight.
             let straight = index < problem.objectives && problem.objectives > 1;
             let without = if straight { without.and(Part::Bends) } else { without };
-            let sources = sources(index);
+            let sources = past.members(index);
             let warm = memo.surrogates.get(index);
-            let learned = learned(index);
+            let learned = past.learned(index, &frame).filter(|_| without.has(Part::Learned));
             let fitting = Fitting { groups: &frame.groups, warm, without, sets, wary, past: &sources, learned };
             Surrogate::fit(transform, &seen, &fitting, &mut source)
         };
@@ -200,20 +168,31 @@ impl<'a> Model<'a> {
         let volumes = problem.objectives <= EXACT && (problem.objectives == 1 || without.has(Part::Volumes));
         let scalar = if volumes { None } else { Some(scalarised(&frame, rows, &objectives, without, seed)?) };
         let reference = reference.iter().zip(&objectives).map(|(least, it)| it.transform.apply(*least)).collect();
-        let fitted = |it: &Option<Surrogate>| it.as_ref().map(Surrogate::memo).unwrap_or_default();
-        let past = past.iter().map(|it| it.iter().map(fitted).collect()).collect();
         let measured = problem.constraints;
-        Some(Self { frame, objectives, constraints, measured, scalar, reference, without, sets, past })
+        Some(Self {
+            frame,
+            objectives,
+            constraints,
+            measured,
+            scalar,
+            reference,
+            without,
+            sets,
+            past,
+            together: Vec::new(),
+            alone: None,
+        })
     }
 
     /// What to hand back with the next call.
     pub(crate) fn memo(&self, last: Vec<f64>) -> Memo {
+        let together = self.together.clone();
+        if let Some(alone) = &self.alone {
+            return Memo { last, together, ..Memo::clone(alone) }.within_limit();
+        }
         let surrogates = self.outcomes().map(Surrogate::memo).collect();
         let warps = self.frame.warps().to_vec();
-        // What is large is fitted anew each time: a memo is small.
-        let size = NUMBER_BYTES * self.past.iter().flatten().map(SurrogateMemo::numbers).sum::<usize>();
-        let past = if 2 * size < MEMO_MAX_BYTES { self.past.clone() } else { Vec::new() };
-        Memo { version: MEMO_VERSION, surrogates, past, warps, last }
+        Memo { version: MEMO_VERSION, surrogates, past: self.past.memo(), together, warps, last }.within_limit()
     }
 
     /// What the search is led by: the objectives, or all of them in one.
@@ -262,31 +241,30 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The models of a past campaign's outcomes; `None` for those that it has hardly read.
-fn past(
-    problem: &Problem,
+/// The readings of an outcome (of viability after all that are measured), and the scale they are modelled in; `None` where there are
+/// fewer than two.
+fn read(
+    order: &Order<'_>,
     frame: &Frame<'_>,
-    rows: &[Row],
-    memo: Option<&Vec<SurrogateMemo>>,
-    without: Without,
-) -> Vec<Option<Surrogate>> {
-    let outcome = |index: usize| {
-        let seen = observations(frame, rows, |outcome| match outcome {
-            Outcome::Observed { objectives, constraints } => objectives.iter().chain(constraints).nth(index).copied(),
-            Outcome::Pending | Outcome::Failed => None,
-        });
-        if seen.len() < PAST_MIN {
-            return None;
-        }
-        let objective = index < problem.objectives;
-        let transform =
-            if objective { Transform::objective(&values(&seen)) } else { Transform::constraint(&values(&seen)) };
-        let warm = memo.and_then(|it| it.get(index)).filter(|it| it.fitted_at == seen.len());
-        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, ..Fitting::default() };
-        // One set alone draws nothing at random.
-        Some(Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0)).knowing(warm))
+    reference: Option<&f64>,
+    index: usize,
+) -> Option<(Transform, Vec<Observation>)> {
+    let Order { problem, rows, .. } = *order;
+    let of = |outcome: &Outcome| if index < problem.outcomes() { outcome.measure(index) } else { viability(outcome) };
+    let mut seen = observations(frame, rows, of);
+    if seen.len() < 2 {
+        return None;
+    }
+    let transform = match (index < problem.objectives, reference) {
+        (true, None) => Transform::objective(&values(&seen)),
+        (true, Some(least)) => Transform::above(&values(&seen), *least),
+        (false, _) => Transform::constraint(&values(&seen)),
     };
-    (0..problem.objectives + problem.constraints).map(outcome).collect()
+    if let Some(alone) = order.beside {
+        let before = alone.read_before(&problem.past, frame, index, &seen);
+        seen.extend(before);
+    }
+    Some((transform, seen))
 }
 
 /// Several objectives as one, with random weights: the least weighted one counts, and a little of all.

@@ -1,6 +1,7 @@
 //! What the models expect of points, and how well they foretell readings.
 
 use super::Model;
+use super::together::ELSEWHERE;
 use crate::frame::Frame;
 use crate::memo::SurrogateMemo;
 use crate::normal::cumulative;
@@ -95,7 +96,8 @@ impl Studied<'_> {
     /// Every reading with its row and what is expected of it without it: mean and sd, standardised.
     pub(crate) fn left_out(&self) -> Vec<(usize, f64, f64, f64)> {
         let readings = left_out(self.members).into_iter().zip(self.surrogate.rows());
-        readings.map(|((value, mean, sd), row)| (*row, value, mean, sd)).collect()
+        let own = readings.filter(|(_, row)| **row != ELSEWHERE);
+        own.map(|((value, mean, sd), row)| (*row, value, mean, sd)).collect()
     }
 }
 
@@ -217,8 +219,9 @@ impl Outlook<'_> {
 
     /// For every outcome its readings, each with what is expected of it without it (mean and sd), standardised.
     pub(crate) fn readings(&self) -> Vec<Vec<(f64, f64, f64)>> {
-        let outcomes = self.objectives.iter().chain(self.constraints.iter().take(self.model.measured));
-        outcomes.map(|members| left_out(members)).collect()
+        let outcomes = self.studied_objectives().into_iter().chain(self.studied_constraints());
+        let own = |outcome: Studied<'_>| outcome.left_out().into_iter().map(|(_, value, mean, sd)| (value, mean, sd));
+        outcomes.map(|outcome| own(outcome).collect()).collect()
     }
 
     /// The share of the readings' variance that is explained without them, of the outcome that is explained the best.
@@ -253,8 +256,9 @@ impl Outlook<'_> {
     /// For each past campaign, the weight that it has in each outcome.
     pub(crate) fn weights(&self) -> Vec<Vec<f64>> {
         let outcomes = || self.model.objectives.iter().chain(self.model.constraints.iter().take(self.model.measured));
-        let of = |place: usize| outcomes().map(|it| it.weights().get(place).copied().unwrap_or(0.0)).collect();
-        (0..self.model.past.len()).map(of).collect()
+        let campaigns = self.model.past.len().max(self.model.frame.campaigns());
+        let of = |place: usize| outcomes().map(|it| self.model.weight(it, place)).collect();
+        (0..campaigns).map(of).collect()
     }
 
     /// Where the fits ended.

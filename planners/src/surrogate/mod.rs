@@ -232,6 +232,20 @@ impl Surrogate {
         &self.weights
     }
 
+    /// The features of each observation that the model holds.
+    pub(crate) fn features(&self) -> impl Iterator<Item = &[f64]> {
+        self.data.rows.iter().map(Vec::as_slice)
+    }
+
+    /// The correlation beforehand between two points: the mean over all sets of hyperparameters.
+    pub(crate) fn correlation(&self, a: &[f64], b: &[f64]) -> f64 {
+        let of = |(share, hyper): &(f64, Hyper)| {
+            let kernel = hyper.kernel(&self.with_share(*share));
+            kernel.values(&[a.to_vec()], b).k.first().map_or(0.0, |k| k / kernel.signal)
+        };
+        self.sets.iter().map(of).sum::<f64>() / self.sets.len().max(1) as f64
+    }
+
     /// The posterior at the mode alone.
     pub(crate) fn at_mode(&self) -> Option<Member> {
         let likely = self.sum.as_ref().filter(|sum| sum.probability > 0.5);
