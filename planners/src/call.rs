@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 /// Every so-many-th pick may be anywhere, even where the others stay near to the best point.
 const FAR_EVERY: usize = 4;
-/// The same where readings are noisy, as far as can be told: it takes longer there until a wrong model is found out near to its best point.
+/// The same where readings are noisy, as far as can be told: it takes longer there until a model that is wrong is found out
+/// near to its best point.
 const FAR_EVERY_NOISY: usize = 3;
 /// A model that explains less than this share of the readings, each without it, foretells nothing.
 const SKILL_MIN: f64 = 0.05;

@@ -39,7 +39,8 @@ pub struct Explanation {
     pub reached: Vec<Option<f64>>,
     /// The point that volumes count from; empty with one objective.
     pub reference: Vec<f64>,
-    /// For each past campaign, the weight that it has in each objective and constraint: 0 where it is left out.
+    /// For each past campaign, what it counts in each objective and constraint: the weight of its model's mean or, where its
+    /// readings are part of one process with this campaign's, the correlation of the two; 0 where it is left out.
     pub past: Vec<Vec<f64>>,
 }
 

@@ -94,3 +94,29 @@ fn a_past_that_does_not_fit_is_refused() {
     let many = problem(vec![Vec::new(); MAX_PAST + 1]).check(&[]);
     assert_eq!(many, Err(PlanError::Past { count: MAX_PAST + 1 }));
 }
+
+#[test]
+fn a_past_of_any_numbers_is_no_fault() {
+    let own: Vec<Row> = source(3, truth).into_iter().take(8).collect();
+    let odd: [fn(usize) -> f64; 6] = [
+        |_| 1.0,
+        |place| if place % 3 == 0 { f64::NAN } else { place as f64 },
+        |place| if place % 5 == 0 { f64::INFINITY } else { -(place as f64) },
+        |place| 1e300 * (place as f64 - 20.0),
+        |place| 1e-300 * place as f64,
+        |place| if place == 0 { -1e308 } else { place as f64 },
+    ];
+    for (number, odd) in odd.into_iter().enumerate() {
+        let mut past = source(5, truth);
+        for (place, row) in past.iter_mut().enumerate() {
+            let measure = Measure { value: odd(place), sd: (place % 2 == 0).then_some(1e200) };
+            row.outcome = Outcome::Observed { objectives: vec![measure], constraints: Vec::new() };
+        }
+        let problem = problem(vec![past]);
+        let (points, memo) = Bayesian::default().suggest(&problem, &own, &Memo::default(), 1, 2).unwrap();
+        let inside = |it: &eutectic_planners::Suggestion| it.point.0.iter().all(|x| (0.0..=1.0).contains(x));
+        assert!(points.len() == 2 && points.iter().all(inside), "past {number}: {points:?}");
+        let (again, _) = Bayesian::default().suggest(&problem, &own, &memo, 1, 2).unwrap();
+        assert!(again.iter().all(inside), "past {number} with a memo: {again:?}");
+    }
+}

@@ -241,8 +241,8 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The readings of an outcome (of viability after all that are measured), and the scale they are modelled in; `None` where there are
-/// fewer than two.
+/// The readings of an outcome (of viability after all that are measured), and the scale they are modelled in; `None` where
+/// there are fewer than two.
 fn read(
     order: &Order<'_>,
     frame: &Frame<'_>,

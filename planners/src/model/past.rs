@@ -23,13 +23,6 @@ pub(super) struct Known {
     pub(super) member: Option<Arc<Member>>,
 }
 
-impl Known {
-    /// The scale that the posterior is in.
-    pub(super) fn transform(&self) -> &Transform {
-        &self.fit.transform
-    }
-}
-
 impl Past {
     /// Of no campaign.
     pub(super) const NONE: Self = Self(Vec::new());
@@ -74,6 +67,11 @@ impl Past {
 }
 
 impl Known {
+    /// The scale that the posterior is in.
+    pub(super) fn transform(&self) -> &Transform {
+        &self.fit.transform
+    }
+
     fn fit(
         problem: &Problem,
         frame: &Frame<'_>,

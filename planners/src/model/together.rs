@@ -84,7 +84,8 @@ impl<'a> Model<'a> {
                 value: start + rise * it.value,
                 sd: it.sd.map(|sd| rise * sd),
             };
-            Some(read.into_iter().map(here).collect::<Vec<_>>())
+            let finite = |it: &Observation| it.value.is_finite();
+            Some(read.into_iter().map(here).filter(finite).collect::<Vec<_>>())
         };
         past.iter().enumerate().filter_map(campaign).flatten().collect()
     }

@@ -217,6 +217,7 @@ impl Surrogate {
     /// Looks how well its lengthscales are known, if that isn't in what an earlier fit of the same readings has left.
     pub(crate) fn knowing(mut self, warm: Option<&SurrogateMemo>) -> Self {
         let known = warm.filter(|memo| memo.fitted_at == self.observed).map(|memo| memo.known.clone());
+        let known = known.filter(|known| !known.is_empty());
         let sharp = self.exact.as_ref().filter(|exact| exact.probability > 0.5).map(|exact| Hyper(exact.theta.clone()));
         self.known = known.unwrap_or_else(|| fit::knows(&self.data, sharp.as_ref().unwrap_or(&self.mode)));
         self
