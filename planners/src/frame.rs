@@ -6,7 +6,7 @@
 
 use crate::mixture;
 use crate::problem::{Parameter, Point, Space};
-use crate::surrogate::Warp;
+use crate::surrogate::{Warp, lengthscales};
 
 /// A whole number with more values than this has its least one as the only other fidelity.
 const MOST_FIDELITIES: i64 = 20;
@@ -105,7 +105,7 @@ impl<'a> Frame<'a> {
 
     /// How many lengthscales there are.
     pub(crate) fn lengthscales(&self) -> usize {
-        self.groups.iter().max().map_or(0, |last| last + 1)
+        lengthscales(&self.groups)
     }
 
     /// How many parameters there are.

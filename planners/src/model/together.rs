@@ -5,7 +5,7 @@
 //! coregionalised process of their own scales. Source: E. Bonilla, K. Chai and C. Williams, "Multi-task Gaussian process
 //! prediction", NIPS 2007.
 
-use super::{Model, Order, observations};
+use super::{Care, Model, Order, observations};
 use crate::frame::Frame;
 use crate::memo::Memo;
 use crate::part::Part;
@@ -22,11 +22,14 @@ pub(super) const ELSEWHERE: usize = usize::MAX;
 
 impl<'a> Model<'a> {
     /// The model with the readings of past campaigns as part of one process, where that foretells this campaign's better.
+    ///
+    /// Not to stop by: that another campaign is alike is what only the fit itself says.
     pub(crate) fn or_together(mut self, order: &Order<'_>, frame: &Frame<'a>, memo: &Memo) -> Self {
-        let Order { problem, rows, without, .. } = *order;
+        let Order { problem, rows, without, care, .. } = *order;
         let observed = rows.iter().filter(|row| matches!(row.outcome, Outcome::Observed { .. })).count();
         let all = observed + problem.past.iter().map(Vec::len).sum::<usize>();
-        if problem.past.is_empty() || !without.has(Part::Together) || observed < OWN_MIN || all > ROWS {
+        let wanted = care == Care::Plan && without.has(Part::Together);
+        if problem.past.is_empty() || !wanted || observed < OWN_MIN || all > ROWS {
             return self;
         }
         let frame = frame.bent(self.frame.warps()).beside(problem.past.len());

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::model::{Care, observations};
 use crate::part::Without;
 use crate::planner::Planner;
 use crate::problem::{Measure, Parameter, Point, Problem, Space};
@@ -60,6 +59,9 @@ fn a_past_campaign_that_is_alike_is_part_of_the_process_and_makes_it_foretell_be
     assert!(together.alone.is_some(), "it is chosen");
     let (with, without) = (error(&together), error(&alone()));
     assert!(with < 0.5 * without, "{with} with it, {without} by its model's mean alone");
+    let stop = Order { care: Care::Stop, ..order };
+    let stop = Model::fit(&stop, &frame, &Memo::default()).unwrap().or_together(&stop, &frame, &Memo::default());
+    assert!(stop.alone.is_none(), "it is not stopped by what another campaign has read");
 }
 
 #[test]

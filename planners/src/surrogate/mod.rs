@@ -66,6 +66,11 @@ pub(crate) struct Observation {
     pub(crate) sd: Option<f64>,
 }
 
+/// How many lengthscales there are, from the one of each feature.
+pub(crate) fn lengthscales(groups: &[usize]) -> usize {
+    groups.iter().max().map_or(0, |last| last + 1)
+}
+
 /// What a fit is made with.
 #[derive(Default)]
 pub(crate) struct Fitting<'a> {
@@ -86,9 +91,8 @@ pub(crate) struct Fitting<'a> {
 }
 
 impl Fitting<'_> {
-    /// How many lengthscales there are.
     fn parameters(&self) -> usize {
-        self.groups.iter().max().map_or(0, |last| last + 1)
+        lengthscales(self.groups)
     }
 }
 
