@@ -51,7 +51,9 @@ def rastrigin(z):
     return 10 * len(z) + (z**2 - 10 * np.cos(2 * np.pi * z)).sum()
 
 
-CLASSIC = {  # function, what it is turned and moved around, bounds, its least value for each parameter
+# Function, what it is turned and moved around, bounds, its least value for each parameter. All but Dixon and Price's have their
+# optimum there; that one's, once turned, may lie outside, and then no planner comes to 0.
+CLASSIC = {
     "levy": (problems.levy, 1.0, -5, 10, 0.0), "ackley": (problems.ackley, 0.0, -5, 10, 0.0),
     "rosenbrock": (problems.rosenbrock, 1.0, -2, 2, 0.0),
     "styblinski_tang": (problems.styblinski_tang, -2.903534, -5, 5, -39.16616570),
