@@ -17,6 +17,9 @@ pub(crate) struct Frame<'a> {
     pub(crate) space: &'a Space,
     /// For each feature, its lengthscale: one a parameter, and after those one for each parameter's descriptors.
     pub(crate) groups: Vec<usize>,
+    /// For each lengthscale, whether outcomes may turn along it, as along a number; not from one category, fidelity or campaign
+    /// to another.
+    pub(crate) turns: Vec<bool>,
     /// For each feature, the parameter it belongs to.
     owners: Vec<usize>,
     /// The descriptors of each parameter's choices as features; empty for parameters without.
@@ -36,6 +39,10 @@ impl<'a> Frame<'a> {
         let (mut groups, mut owners) = (Vec::new(), Vec::new());
         let mut descriptors = vec![Vec::new(); space.parameters.len()];
         let mut next = space.parameters.len();
+        let fidelity = space.fidelity.map(|it| it.parameter);
+        let number = |it: &Parameter| !matches!(it, Parameter::Categorical { .. });
+        let numbers = space.parameters.iter().enumerate();
+        let mut turns: Vec<bool> = numbers.map(|(index, it)| number(it) && Some(index) != fidelity).collect();
         for (index, (parameter, described)) in space.parameters.iter().zip(&mut descriptors).enumerate() {
             groups.extend(vec![index; width(parameter)]);
             owners.extend(vec![index; width(parameter)]);
@@ -46,10 +53,11 @@ impl<'a> Frame<'a> {
             if columns > 0 {
                 groups.extend(vec![next; columns]);
                 owners.extend(vec![index; columns]);
+                turns.push(true);
                 next += 1;
             }
         }
-        Self { space, groups, owners, descriptors, warps: Vec::new(), beside: 0 }
+        Self { space, groups, turns, owners, descriptors, warps: Vec::new(), beside: 0 }
     }
 
     /// The same with parameters bent by these maps, where there is one for each.
@@ -63,7 +71,9 @@ impl<'a> Frame<'a> {
         let mut groups = self.groups.clone();
         let next = self.lengthscales();
         groups.extend(next..next + campaigns);
-        Self { groups, beside: campaigns, ..self.clone() }
+        let mut turns = self.turns.clone();
+        turns.resize(next + campaigns, false);
+        Self { groups, turns, beside: campaigns, ..self.clone() }
     }
 
     /// How many past campaigns are beside this one.

@@ -60,6 +60,10 @@ pub struct SurrogateMemo {
     /// What is known of exact readings; `None` where they are noisy for sure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<ExactMemo>,
+    /// The best hyperparameters if outcomes turn within a short way: logarithms of the lengthscales, of the signal variance, of
+    /// the noise variance; empty where they weren't asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turning: Vec<f64>,
     /// What is known of kernels that are partly a sum over parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<SumMemo>,
@@ -80,6 +84,9 @@ pub struct SumMemo {
     pub probability: f64,
     /// Its hyperparameters: logarithms of the lengthscales, of the signal variance, of the noise variance.
     pub theta: Vec<f64>,
+    /// The same if outcomes turn within a short way; empty where they weren't asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turning: Vec<f64>,
     /// The same with exact readings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<ExactMemo>,
@@ -92,22 +99,29 @@ pub struct ExactMemo {
     pub probability: f64,
     /// The hyperparameters then: logarithms of the lengthscales, of the signal variance, of the noise variance.
     pub theta: Vec<f64>,
+    /// The same if outcomes turn within a short way; empty where they weren't asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turning: Vec<f64>,
 }
 
 impl SurrogateMemo {
     /// Whether it is of a model with so many parameters.
     pub(crate) fn is_of(&self, parameters: usize) -> bool {
         let sum = self.sum.iter();
-        let thetas = sum.clone().map(|it| &it.theta);
-        let exact = self.exact.iter().chain(sum.filter_map(|it| it.exact.as_ref())).map(|it| &it.theta);
-        self.ln_lengthscales.len() == parameters && thetas.chain(exact).all(|theta| theta.len() == parameters + 2)
+        let exact = || self.exact.iter().chain(sum.clone().filter_map(|it| it.exact.as_ref()));
+        let mut thetas = sum.clone().map(|it| &it.theta).chain(exact().map(|it| &it.theta));
+        let turning = [&self.turning].into_iter().chain(sum.clone().map(|it| &it.turning));
+        let mut turning = turning.chain(exact().map(|it| &it.turning)).filter(|it| !it.is_empty());
+        let fits = |theta: &Vec<f64>| theta.len() == parameters + 2;
+        self.ln_lengthscales.len() == parameters && thetas.all(fits) && turning.all(fits)
     }
 
     /// How many numbers it holds.
     pub(crate) fn numbers(&self) -> usize {
-        let exact = |it: &Option<ExactMemo>| it.as_ref().map_or(0, |it| 1 + it.theta.len());
-        let sum = self.sum.as_ref().map_or(0, |it| 2 + it.theta.len() + exact(&it.exact));
-        self.ln_lengthscales.len() + self.weights.len() + 2 * self.known.len() + exact(&self.exact) + sum + SINGLE
+        let exact = |it: &Option<ExactMemo>| it.as_ref().map_or(0, |it| 1 + it.theta.len() + it.turning.len());
+        let sum = self.sum.as_ref().map_or(0, |it| 2 + it.theta.len() + it.turning.len() + exact(&it.exact));
+        let own = self.ln_lengthscales.len() + self.turning.len() + self.weights.len() + 2 * self.known.len();
+        own + exact(&self.exact) + sum + SINGLE
     }
 }
 
@@ -147,11 +161,12 @@ mod tests {
     fn a_memo_that_is_too_large_forgets_the_past_first_and_stays_below_the_limit() {
         let number = -1.234_567_890_123_456_7e-10;
         let theta = vec![number; 130];
-        let exact = Some(ExactMemo { probability: number, theta: theta.clone() });
+        let exact = Some(ExactMemo { probability: number, theta: theta.clone(), turning: theta.clone() });
         let fit = SurrogateMemo {
             ln_lengthscales: theta.clone(),
             exact: exact.clone(),
-            sum: Some(SumMemo { share: 0.5, probability: number, theta, exact }),
+            turning: theta.clone(),
+            sum: Some(SumMemo { share: 0.5, probability: number, theta: theta.clone(), turning: theta, exact }),
             known: vec![(number, number); 128],
             ..SurrogateMemo::default()
         };

@@ -160,7 +160,8 @@ impl<'a> Model<'a> {
             let sources = past.members(index);
             let warm = memo.surrogates.get(index);
             let learned = past.learned(index, &frame).filter(|_| without.has(Part::Learned));
-            let fitting = Fitting { groups: &frame.groups, warm, without, sets, wary, past: &sources, learned };
+            let (groups, turns) = (&frame.groups, &frame.turns);
+            let fitting = Fitting { groups, turns, warm, without, sets, wary, past: &sources, learned };
             Surrogate::fit(transform, &seen, &fitting, &mut source)
         };
         let mut objectives: Vec<Surrogate> = read.into_iter().enumerate().map(fit).collect();
@@ -297,7 +298,8 @@ fn scalarised(
     let seen = observations(frame, rows, scalar);
     let mut source = Source::new(seed, Stream::Hyper, rows.len() as u64);
     let transform = Transform::objective(&values(&seen));
-    let fitting = Fitting { groups: &frame.groups, without, sets: sets_for(rows.len()), ..Fitting::default() };
+    let (groups, turns) = (&frame.groups, &frame.turns);
+    let fitting = Fitting { groups, turns, without, sets: sets_for(rows.len()), ..Fitting::default() };
     (seen.len() >= 2).then(|| Surrogate::fit(transform, &seen, &fitting, &mut source))
 }
 

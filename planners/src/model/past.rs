@@ -88,7 +88,8 @@ impl Known {
         let transform =
             if objective { Transform::objective(&values(&seen)) } else { Transform::constraint(&values(&seen)) };
         let warm = warm.filter(|it| it.fitted_at == seen.len());
-        let fitting = Fitting { groups: &frame.groups, warm, without, sets: 1, ..Fitting::default() };
+        let (groups, turns) = (&frame.groups, &frame.turns);
+        let fitting = Fitting { groups, turns, warm, without, sets: 1, ..Fitting::default() };
         // One set alone draws nothing at random.
         let fit = Surrogate::fit(transform, &seen, &fitting, &mut Source::new(0, Stream::Hyper, 0));
         let fit = if without.has(Part::Learned) { fit.knowing(warm) } else { fit };

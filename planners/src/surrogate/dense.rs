@@ -1,5 +1,6 @@
 //! Dense algebra: faer factorises, and a triangular inverse is kept row by row so that a row is appended in O(n^2).
 
+use faer::linalg::solvers::Llt;
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat, Par, Side};
 use ndarray::Array2;
@@ -42,22 +43,11 @@ impl Factor {
     /// Factorises a symmetric matrix whose lower triangle is given; `None` where even jitter doesn't make it definite.
     pub(crate) fn new(matrix: &Array2<f64>) -> Option<Self> {
         let n = matrix.nrows();
-        let mean = matrix.diag().sum() / n.max(1) as f64;
-        if !mean.is_finite() {
-            return None;
-        }
-        let factor = |jitter: f64| {
-            let entry = |i: usize, j: usize| {
-                let value = matrix.get((i, j)).copied().unwrap_or(f64::NAN);
-                if i == j { value + jitter * mean } else { value }
-            };
-            Mat::from_fn(n, n, entry).llt(Side::Lower).ok()
-        };
-        let llt = JITTERS.into_iter().find_map(factor)?;
+        let llt = cholesky(matrix)?;
         let lower = llt.L();
         let mut identity = Mat::<f64>::identity(n, n);
         solve_lower_triangular_in_place(lower, identity.as_mut(), Par::Seq);
-        let half_ln_det = lower.diagonal().column_vector().iter().map(|entry| libm::log(*entry)).sum::<f64>();
+        let half_ln_det = half_ln_det(&llt);
         let row = |i: usize| (0..=i).map(|j| *identity.get(i, j)).collect::<Vec<_>>();
         let inverse: Vec<_> = (0..n).map(row).collect();
         let finite = half_ln_det.is_finite() && inverse.iter().flatten().all(|entry| entry.is_finite());
@@ -99,6 +89,38 @@ impl Factor {
         self.inverse.push(row);
         self.half_ln_det += libm::log(diagonal);
     }
+}
+
+/// A Cholesky factor of a symmetric matrix whose lower triangle is given; `None` where even jitter doesn't make it definite.
+fn cholesky(matrix: &Array2<f64>) -> Option<Llt<f64>> {
+    let n = matrix.nrows();
+    let mean = matrix.diag().sum() / n.max(1) as f64;
+    if !mean.is_finite() {
+        return None;
+    }
+    let factor = |jitter: f64| {
+        let entry = |i: usize, j: usize| {
+            let value = matrix.get((i, j)).copied().unwrap_or(f64::NAN);
+            if i == j { value + jitter * mean } else { value }
+        };
+        Mat::from_fn(n, n, entry).llt(Side::Lower).ok()
+    };
+    JITTERS.into_iter().find_map(factor)
+}
+
+fn half_ln_det(llt: &Llt<f64>) -> f64 {
+    llt.L().diagonal().column_vector().iter().map(|entry| libm::log(*entry)).sum()
+}
+
+/// `ln det L`, and `L^-1 b` of two vectors: what a [`Factor`] would give, for a third of its work.
+pub(crate) fn whitened(matrix: &Array2<f64>, b: [&[f64]; 2]) -> Option<(f64, [Vec<f64>; 2])> {
+    let llt = cholesky(matrix)?;
+    let entry = |i: usize, j: usize| b.get(j).and_then(|b| b.get(i)).copied().unwrap_or(0.0);
+    let mut solved = Mat::from_fn(matrix.nrows(), b.len(), entry);
+    solve_lower_triangular_in_place(llt.L(), solved.as_mut(), Par::Seq);
+    let half_ln_det = half_ln_det(&llt);
+    let solved = [0, 1].map(|j| solved.col(j).iter().copied().collect::<Vec<f64>>());
+    half_ln_det.is_finite().then_some((half_ln_det, solved))
 }
 
 /// The eigenvalues and eigenvectors (one a column) of a symmetric matrix; `None` if it isn't finite.

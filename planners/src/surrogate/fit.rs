@@ -20,7 +20,7 @@ const SETS: usize = 8;
 /// Beyond so many rows there are fewer sets: the more is known, the less they differ, and the more each one costs.
 const SETS_ROWS: usize = 100;
 /// How many sets are drawn for each that is kept.
-const DRAWS_EACH: usize = 4;
+const DRAWS_EACH: usize = 8;
 /// How many are drawn at least.
 const DRAWS_MIN: usize = 32;
 /// Steps of one climb to the mode.
@@ -109,43 +109,39 @@ impl Posterior<'_> {
         Some(Around { mode: self.theta(mode), directions, spread })
     }
 
-    /// So many sets of hyperparameters around a mode, distributed as the observations and the priors have it, nearly.
-    fn draw(&self, mode: &Hyper, count: usize, source: &mut Source) -> Vec<Hyper> {
+    /// So many sets of hyperparameters, distributed as the observations and the priors have it, nearly: it is as likely as not
+    /// beforehand that outcomes turn within a short way, and what the observations don't contradict is believed.
+    ///
+    /// Draws from around the modes of both beliefs are weighted as if each were from both at once (A. Owen and Y. Zhou, "Safe
+    /// and effective importance sampling", J. Am. Stat. Assoc. 95 (2000)). The mode of the second one is left in `turning`, and
+    /// taken from there if it is there.
+    fn draw(&self, mode: &Hyper, turning: &mut Vec<f64>, count: usize, source: &mut Source) -> Vec<Hyper> {
         let alone = || vec![mode.clone(); count];
+        let short = Data { short: true, ..self.data.clone() };
+        let wary = Posterior { data: &short, exact: self.exact };
+        if turning.is_empty() {
+            *turning = wary.peak().map(|mode| mode.0).unwrap_or_default();
+        }
         let Some(around) = self.around(mode) else { return alone() };
-        let draw = |_| {
-            let theta = around.draw(source);
+        let Some(turning) = wary.around(&Hyper(turning.clone())) else { return alone() };
+        let draw = |index: usize| {
+            let theta = if index.is_multiple_of(2) { &around } else { &turning }.draw(source);
             let hyper = self.inside(&theta);
             // Draws that end on a bound have the weight of where they came from. More of them are kept than is due; they are
             // what saves a search whose other sets all agree on what is wrong.
-            let excess = likelihood::density(self.data, &hyper) - around.ln_density(&theta);
-            (hyper, excess)
+            let drawn = ln_sum_exp([around.ln_density(&theta), turning.ln_density(&theta)].into_iter());
+            let density = likelihood::density(self.data, &hyper);
+            let turned = density + likelihood::ln_shorter(self.data, &short, &hyper);
+            (hyper, ln_sum_exp([density, turned].into_iter()) - drawn)
         };
         let draws: Vec<(Hyper, f64)> = (0..DRAWS_MIN.max(DRAWS_EACH * count)).map(draw).collect();
         resample(&draws, count, source.unit()).unwrap_or_else(alone)
     }
 
-    /// The same where it is as likely as not beforehand that outcomes turn within a short way: what the observations don't
-    /// contradict is believed all the same.
-    ///
-    /// Draws from around both modes are weighted as if each were from both at once (A. Owen and Y. Zhou, "Safe and effective
-    /// importance sampling", J. Am. Stat. Assoc. 95 (2000)).
-    fn draw_wary(&self, mode: &Hyper, count: usize, source: &mut Source) -> Vec<Hyper> {
-        let short = Data { short: true, ..self.data.clone() };
-        let wary = Posterior { data: &short, exact: self.exact };
-        let turning = Hyper(likelihood::priors(&short).iter().map(|(mean, _)| *mean).collect());
-        let turning = wary.climb(&turning, STEPS).and_then(|(mode, _)| wary.around(&mode));
-        let (Some(around), Some(turning)) = (self.around(mode), turning) else { return self.draw(mode, count, source) };
-        let draw = |index: usize| {
-            let theta = if index.is_multiple_of(2) { &around } else { &turning }.draw(source);
-            let hyper = self.inside(&theta);
-            let density = likelihood::density(self.data, &hyper);
-            let turned = density + likelihood::ln_shorter(self.data, &short, &hyper);
-            let drawn = ln_sum_exp([around.ln_density(&theta), turning.ln_density(&theta)].into_iter());
-            (hyper, ln_sum_exp([density, turned].into_iter()) - drawn)
-        };
-        let draws: Vec<(Hyper, f64)> = (0..DRAWS_MIN.max(2 * DRAWS_EACH * count)).map(draw).collect();
-        resample(&draws, count, source.unit()).unwrap_or_else(|| vec![mode.clone(); count])
+    /// The best hyperparameters, from where the priors have them.
+    fn peak(&self) -> Option<Hyper> {
+        let start = Hyper(likelihood::priors(self.data).iter().map(|(mean, _)| *mean).collect());
+        self.climb(&start, STEPS).map(|(mode, _)| mode)
     }
 
     /// Hyperparameters within their bounds.
@@ -213,32 +209,28 @@ pub(crate) fn knows(data: &Data, mode: &Hyper) -> Vec<Normal> {
     mode.ln_lengthscales().iter().copied().zip(around.directions.rows().into_iter().map(sd)).collect()
 }
 
-/// So many sets of hyperparameters: as many with exact readings as that is plausible beside noise. Who is `wary` gives
-/// outcomes that turn within a short way as much credit as all others.
+/// So many sets of hyperparameters: as many with exact readings as that is plausible beside noise.
 pub(crate) fn sets(
     data: &Data,
-    mode: &Hyper,
-    exact: Option<&ExactMemo>,
+    (mode, turning): (&Hyper, &mut Vec<f64>),
+    exact: Option<&mut ExactMemo>,
     count: usize,
-    wary: bool,
     without: Without,
     source: &mut Source,
 ) -> Vec<Hyper> {
-    let draw = |posterior: Posterior<'_>, mode: &Hyper, count: usize, source: &mut Source| {
-        if wary { posterior.draw_wary(mode, count, source) } else { posterior.draw(mode, count, source) }
-    };
     if count == 1 || !without.has(Part::Sets) {
         let sharp = exact.filter(|exact| exact.probability > 0.5).map(|exact| Hyper(exact.theta.clone()));
         return vec![sharp.unwrap_or_else(|| mode.clone()); count];
     }
-    let share = exact.map_or(0.0, |exact| exact.probability);
+    let share = exact.as_ref().map_or(0.0, |exact| exact.probability);
     let sharps = (0..count).filter(|index| (*index as f64 + 0.5) < share * count as f64).count();
     let mut sets = Vec::with_capacity(count);
     if let Some(exact) = exact.filter(|_| sharps > 0) {
-        sets = draw(Posterior { data, exact: true }, &Hyper(exact.theta.clone()), sharps, source);
+        let mode = Hyper(exact.theta.clone());
+        sets = Posterior { data, exact: true }.draw(&mode, &mut exact.turning, sharps, source);
     }
     if sharps < count {
-        sets.extend(draw(Posterior { data, exact: false }, mode, count - sharps, source));
+        sets.extend(Posterior { data, exact: false }.draw(mode, turning, count - sharps, source));
     }
     sets
 }
@@ -262,7 +254,7 @@ pub(crate) fn exactness(data: &Data, mode: &Hyper) -> Option<ExactMemo> {
         likelihood::density(data, mode) - libm::log(spread) - 0.5 * libm::log(curvature.max(1.0 / (spread * spread)));
     let (sharp, without) = exact.climb(mode, STEPS)?;
     let probability = 1.0 / (1.0 + libm::exp(with_noise - without));
-    probability.is_finite().then_some(ExactMemo { probability, theta: sharp.0 })
+    probability.is_finite().then_some(ExactMemo { probability, theta: sharp.0, turning: Vec::new() })
 }
 
 fn beside(hyper: &Hyper, index: usize, step: f64) -> Hyper {

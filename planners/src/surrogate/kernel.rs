@@ -167,6 +167,16 @@ impl Kernel {
         (k, slope, terms)
     }
 
+    /// The lower triangle of the matrix of values among rows of features.
+    pub(crate) fn lower(&self, rows: &[Vec<f64>]) -> Array2<f64> {
+        let mut k = Array2::zeros((rows.len(), rows.len()));
+        for (i, (a, mut row)) in rows.iter().zip(k.rows_mut()).enumerate() {
+            let values = self.values(rows.get(..=i).unwrap_or_default(), a).k;
+            row.iter_mut().zip(values).for_each(|(entry, value)| *entry = value);
+        }
+        k
+    }
+
     /// The gradient in the point's features of `sum_i coefficients_i k(x_i, point)`.
     pub(crate) fn gradient(&self, rows: &[Vec<f64>], point: &[f64], values: &Values, coefficients: &[f64]) -> Vec<f64> {
         let mut total = 0.0;

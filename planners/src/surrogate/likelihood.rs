@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2};
 
-use super::dense::{Factor, dot};
+use super::dense::{self, Factor, dot};
 use super::kernel::Kernel;
 use super::learned::{Learned, Normal};
 use super::prior::Prior;
@@ -52,11 +52,13 @@ pub(crate) struct Data {
     pub(crate) known: Vec<f64>,
     /// For each feature, the parameter it belongs to.
     pub(crate) groups: Vec<usize>,
+    /// For each parameter, whether outcomes may turn along it.
+    pub(crate) turns: Vec<bool>,
     /// How many parameters there are.
     pub(crate) parameters: usize,
     /// The share of the kernel that is a sum over parameters.
     pub(crate) share: f64,
-    /// Whether outcomes are expected to turn within a short way.
+    /// Whether outcomes are expected to turn within a short way, where they may turn.
     pub(crate) short: bool,
     /// What past fits tell of lengthscales, where any does.
     pub(crate) learned: Option<Arc<Learned>>,
@@ -69,6 +71,11 @@ impl Data {
     pub(crate) fn without(&self, prior: &Prior) -> Self {
         let left = self.values.iter().zip(&self.rows).map(|(value, row)| value - prior.mean(row));
         Self { values: left.collect(), ..self.clone() }
+    }
+
+    /// Whether outcomes are expected to turn within a short way along this parameter.
+    fn is_short(&self, parameter: usize) -> bool {
+        self.short && self.turns.get(parameter).is_some_and(|turns| *turns)
     }
 }
 
@@ -168,25 +175,29 @@ pub(crate) fn noise(data: &Data, hyper: &Hyper) -> Vec<f64> {
 
 /// The constant mean by generalised least squares, and the whitened residuals.
 pub(crate) fn residuals(data: &Data, factor: &Factor) -> (f64, Vec<f64>) {
-    let ones = factor.whiten(&vec![1.0; data.values.len()]);
-    let mut whitened = factor.whiten(&data.values);
-    let mean = dot(&ones, &whitened) / dot(&ones, &ones);
-    whitened.iter_mut().zip(&ones).for_each(|(value, one)| *value -= mean * one);
+    centred(&factor.whiten(&vec![1.0; data.values.len()]), factor.whiten(&data.values))
+}
+
+fn centred(ones: &[f64], mut whitened: Vec<f64>) -> (f64, Vec<f64>) {
+    let mean = dot(ones, &whitened) / dot(ones, ones);
+    whitened.iter_mut().zip(ones).for_each(|(value, one)| *value -= mean * one);
     (mean, whitened)
 }
 
 /// The logarithm of the density of hyperparameters given the observations, but for a constant; -inf where the
 /// covariance can't be factorised.
 pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
-    let Covariance { k, .. } = covariance(data, hyper);
-    Factor::new(&k).map_or(f64::NEG_INFINITY, |factor| {
-        let (_, whitened) = residuals(data, &factor);
-        likelihood(&factor, &whitened) + prior(data, hyper).0
+    let mut k = hyper.kernel(data).lower(&data.rows);
+    k.diag_mut().iter_mut().zip(noise(data, hyper)).for_each(|(entry, noise)| *entry += noise);
+    let ones = vec![1.0; data.values.len()];
+    dense::whitened(&k, [&ones, &data.values]).map_or(f64::NEG_INFINITY, |(half_ln_det, [ones, whitened])| {
+        let (_, whitened) = centred(&ones, whitened);
+        likelihood(half_ln_det, &whitened) + prior(data, hyper).0
     })
 }
 
-pub(super) fn likelihood(factor: &Factor, whitened: &[f64]) -> f64 {
-    -0.5 * dot(whitened, whitened) - factor.half_ln_det - whitened.len() as f64 * LN_SQRT_TAU
+pub(super) fn likelihood(half_ln_det: f64, whitened: &[f64]) -> f64 {
+    -0.5 * dot(whitened, whitened) - half_ln_det - whitened.len() as f64 * LN_SQRT_TAU
 }
 
 /// [`density`] with its gradient. The mean moves with the hyperparameters, but as it is at its optimum that adds
@@ -226,20 +237,17 @@ pub(crate) fn density_gradients(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>, O
     gradient.extend([signal_gradient, 0.5 * noise * trace]);
     let (prior, slopes) = prior(data, hyper);
     gradient.iter_mut().zip(slopes).for_each(|(entry, slope)| *entry += slope);
-    (likelihood(&factor, &whitened) + prior, gradient, Some(pulls))
+    (likelihood(factor.half_ln_det, &whitened) + prior, gradient, Some(pulls))
 }
 
 /// What is believed of each hyperparameter beforehand, but for what past fits tell.
 pub(crate) fn priors(data: &Data) -> Vec<Normal> {
     // Each term of a sum is a function of one parameter, whatever their number.
     let parameters = if data.share > 0.0 { 1 } else { data.parameters };
-    let lengthscale = if data.short {
-        (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), SHORT.1)
-    } else {
-        lengthscale(parameters)
-    };
+    let short = (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), SHORT.1);
+    let of = |place| if data.is_short(place) { short } else { lengthscale(parameters) };
     let stated = data.known.iter().all(|variance| *variance > 0.0);
-    let mut priors = vec![lengthscale; data.parameters];
+    let mut priors: Vec<Normal> = (0..data.parameters).map(of).collect();
     let signal = if data.short { SHORT_SIGNAL } else { (0.0, SIGNAL_SPREAD) };
     priors.extend([signal, if stated { NOISE_BEYOND_STATED } else { NOISE }]);
     priors
@@ -251,12 +259,12 @@ fn beliefs(data: &Data, hyper: &Hyper) -> Vec<(f64, f64)> {
     let exact = hyper.ln_noise() <= ln_exact();
     let last = hyper.0.len().saturating_sub(1);
     // What was learnt is of kernels without a sum.
-    let learned = data.learned.as_ref().filter(|_| data.share == 0.0 && !data.short);
+    let learned = data.learned.as_ref().filter(|_| data.share == 0.0);
     let belief = |(place, (value, (mean, sd))): (usize, (&f64, Normal))| {
         if exact && place == last {
             return (0.0, 0.0);
         }
-        match learned {
+        match learned.filter(|_| !data.is_short(place)) {
             Some(learned) => learned.ln_density(place, *value, (mean, sd)),
             None => (-0.5 * (value - mean) * (value - mean) / (sd * sd), -(value - mean) / (sd * sd)),
         }

@@ -76,6 +76,8 @@ pub(crate) fn lengthscales(groups: &[usize]) -> usize {
 pub(crate) struct Fitting<'a> {
     /// For each feature, its lengthscale.
     pub(crate) groups: &'a [usize],
+    /// For each lengthscale, whether outcomes may turn along it.
+    pub(crate) turns: &'a [bool],
     /// Where an earlier fit ended.
     pub(crate) warm: Option<&'a SurrogateMemo>,
     /// What is left out.
@@ -102,6 +104,8 @@ pub(crate) struct Surrogate {
     pub(crate) transform: Transform,
     data: Data,
     mode: Hyper,
+    /// The best hyperparameters if outcomes turn within a short way, where sets were drawn around them.
+    turning: Vec<f64>,
     /// What is known of exact readings.
     exact: Option<ExactMemo>,
     /// Sets of hyperparameters, each with the share of its kernel that is a sum.
@@ -160,19 +164,20 @@ impl Surrogate {
             None => data,
         };
         let fitted = left(fitted);
-        let sum = match known {
+        let mut sum = match known {
             Some((memo, _)) => memo.sum.clone(),
             None if without.has(Part::Sums) && parameters > 1 && observations.len() >= BENT_FROM => {
                 best_sum(&fitted, &mode, warm.and_then(|memo| memo.sum.as_ref()), without)
             }
             None => None,
         };
-        let exact = match known {
+        let mut exact = match known {
             Some((memo, _)) => memo.exact.clone(),
             None if without.has(Part::Exact) => fit::exactness(&fitted, &mode),
             None => None,
         };
-        let sets = drawn(&fitted, (&mode, exact.as_ref()), sum.as_ref(), fitting, source);
+        let mut turning = known.map_or_else(Vec::new, |(memo, _)| memo.turning.clone());
+        let sets = drawn(&fitted, (&mode, &mut turning), exact.as_mut(), sum.as_mut(), fitting, source);
         let data = if observations.len() > FIT_ROWS {
             left(standardise(&transform, &thinned(observations, MODEL_ROWS), fitting))
         } else {
@@ -180,8 +185,8 @@ impl Surrogate {
         };
         let since = warm.filter(|memo| memo.fitted_at > 0 && Transform::form(memo.bend) == Transform::form(bend));
         let since = since.map_or(observations.len(), |memo| memo.since);
-        let observed = observations.len();
-        Self { transform, data, mode, exact, sets, fitted_at, observed, bend, since, sum, weights, known: Vec::new() }
+        let (observed, known) = (observations.len(), Vec::new());
+        Self { transform, data, mode, turning, exact, sets, fitted_at, observed, bend, since, sum, weights, known }
     }
 
     /// What an earlier fit has found, if there are too few observations beyond it for another one.
@@ -294,6 +299,7 @@ impl Surrogate {
             bend: self.bend,
             since: self.since,
             exact: self.exact.clone(),
+            turning: self.turning.clone(),
             sum: self.sum.clone(),
             weights: self.weights.clone(),
             known: self.known.clone(),
@@ -355,29 +361,32 @@ fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>, without: Without)
         return None;
     }
     let exact = if without.has(Part::Exact) { fit::exactness(&Data { share, ..data.clone() }, &mode) } else { None };
-    Some(SumMemo { share, probability, theta: mode.0, exact })
+    Some(SumMemo { share, probability, theta: mode.0, turning: Vec::new(), exact })
 }
 
 /// The sets of hyperparameters: as many with a sum as that is plausible.
 fn drawn(
     data: &Data,
-    (mode, exact): (&Hyper, Option<&ExactMemo>),
-    sum: Option<&SumMemo>,
+    (mode, turning): (&Hyper, &mut Vec<f64>),
+    exact: Option<&mut ExactMemo>,
+    sum: Option<&mut SumMemo>,
     fitting: &Fitting<'_>,
     source: &mut Source,
 ) -> Vec<(f64, Hyper)> {
-    let Fitting { sets: count, wary, without, .. } = *fitting;
+    let Fitting { sets: count, without, .. } = *fitting;
     let share_of = |sum: &SumMemo| (0..count).filter(|it| (*it as f64 + 0.5) < sum.probability * count as f64).count();
-    let with_sum = sum.map_or(0, share_of);
+    let with_sum = sum.as_deref().map_or(0, share_of);
     let alone = if with_sum < count {
-        fit::sets(data, mode, exact, count - with_sum, wary, without, source)
+        fit::sets(data, (mode, turning), exact, count - with_sum, without, source)
     } else {
         Vec::new()
     };
     let mut sets: Vec<(f64, Hyper)> = alone.into_iter().map(|hyper| (0.0, hyper)).collect();
     if let Some(sum) = sum.filter(|_| with_sum > 0) {
         let data = Data { share: sum.share, ..data.clone() };
-        let found = fit::sets(&data, &Hyper(sum.theta.clone()), sum.exact.as_ref(), with_sum, wary, without, source);
+        let SumMemo { theta, turning, exact, .. } = sum;
+        let mode = Hyper(theta.clone());
+        let found = fit::sets(&data, (&mode, turning), exact.as_mut(), with_sum, without, source);
         sets.extend(found.into_iter().map(|hyper| (sum.share, hyper)));
     }
     sets
@@ -402,6 +411,7 @@ fn standardise(transform: &Transform, observations: &[&Observation], fitting: &F
         values: observations.iter().map(|observation| transform.apply(observation.value)).collect(),
         known: observations.iter().map(known).collect(),
         groups: fitting.groups.to_vec(),
+        turns: fitting.turns.to_vec(),
         parameters: fitting.parameters(),
         share: 0.0,
         short: false,

@@ -6,6 +6,7 @@ use super::likelihood::{self, Data, Hyper};
 use super::member::Member;
 use super::path::Paths;
 use super::{Fitting, Observation, Surrogate, Transform};
+use crate::memo::SurrogateMemo;
 use crate::rng::{Source, Stream};
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ fn data(rows: usize) -> Data {
         values,
         known,
         groups: GROUPS.to_vec(),
+        turns: vec![true, true, false],
         parameters: 3,
         share: 0.0,
         short: false,
@@ -179,7 +181,7 @@ fn a_fit_finds_the_noise_and_the_scale_of_the_lengthscales() {
     };
     let observations: Vec<_> = (0..80).map(|_| observed(&mut source)).collect();
     let values: Vec<f64> = observations.iter().map(|each| each.value).collect();
-    let fitting = Fitting { groups: &[0, 1], sets: 8, ..Fitting::default() };
+    let fitting = Fitting { groups: &[0, 1], turns: &[true; 2], sets: 8, ..Fitting::default() };
     let surrogate = Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source);
     let memo = surrogate.memo();
     let Transform::Objective { scale, .. } = surrogate.transform else { panic!("not an objective") };
@@ -334,6 +336,7 @@ fn posterior_and_likelihood_are_those_of_another_library() {
         values: vec![0.3, -1.2, 0.8, 0.05, 1.7, -0.4, 0.9, -2.1],
         known: vec![0.0; 8],
         groups: vec![0, 1],
+        turns: vec![true; 2],
         parameters: 2,
         share: 0.0,
         short: false,
@@ -345,7 +348,7 @@ fn posterior_and_likelihood_are_those_of_another_library() {
     let factor = Factor::new(&k).unwrap();
     let (mean, whitened) = likelihood::residuals(&data, &factor);
     close(mean, -1.558_458_505_850_308_9, 1e-10);
-    close(likelihood::likelihood(&factor, &whitened), -34.270_377_881_090_596, 1e-10);
+    close(likelihood::likelihood(factor.half_ln_det, &whitened), -34.270_377_881_090_596, 1e-10);
     let member = Member::new(&data, &hyper, 1).unwrap();
     let expected = [
         ([0.1, 0.1], -2.169_265_168_041_148_3, 0.349_785_944_485_999_76),
@@ -405,7 +408,7 @@ fn an_outcome_that_is_a_sum_is_found_to_be_one_and_a_product_is_not() {
         };
         let observations: Vec<Observation> = (0..50).map(observed).collect();
         let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
-        let fitting = Fitting { groups: &[0, 1, 2, 3, 4], sets: 8, ..Fitting::default() };
+        let fitting = Fitting { groups: &[0, 1, 2, 3, 4], turns: &[true; 5], sets: 8, ..Fitting::default() };
         Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source)
             .memo()
             .sum
@@ -414,4 +417,45 @@ fn an_outcome_that_is_a_sum_is_found_to_be_one_and_a_product_is_not() {
     assert!(share(|x| x.iter().map(|x| (9.0 * x).sin()).sum()) > 0.9);
     let product = share(|x| (5.0 * x[0] * x[1]).sin() * (1.0 + x[2] * x[3]) + (3.0 * x[3] * x[4]).cos());
     assert!(product < 0.5, "{product}");
+}
+
+fn fitted(rows: usize, turns: &[bool], warm: Option<&SurrogateMemo>, value: fn(&[f64]) -> f64) -> Surrogate {
+    let mut source = Source::new(5, Stream::Random, 0);
+    let observed = |row| {
+        let features: Vec<f64> = (0..turns.len()).map(|_| source.unit()).collect();
+        Observation { row, value: value(&features), features, sd: None }
+    };
+    let observations: Vec<Observation> = (0..rows).map(observed).collect();
+    let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
+    let groups: Vec<usize> = (0..turns.len()).collect();
+    let fitting = Fitting { groups: &groups, turns, warm, sets: 8, ..Fitting::default() };
+    Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source)
+}
+
+/// The mean logarithm of the lengthscales over all sets of hyperparameters.
+fn ln_lengthscale(surrogate: &Surrogate) -> f64 {
+    let each: Vec<f64> = surrogate.sets.iter().flat_map(|(_, hyper)| hyper.ln_lengthscales().to_vec()).collect();
+    each.iter().sum::<f64>() / each.len() as f64
+}
+
+#[test]
+fn numbers_are_believed_to_turn_outcomes_until_readings_say_otherwise_and_categories_are_not() {
+    let slow = |x: &[f64]| x[0] + 0.3 * x[1];
+    let (few, categories, many) =
+        (fitted(5, &[true; 4], None, slow), fitted(5, &[false; 4], None, slow), fitted(60, &[true; 4], None, slow));
+    let [few, categories, many] = [few, categories, many].map(|it| ln_lengthscale(&it));
+    assert!(few + 0.5 < categories, "{few} along numbers, {categories} from category to category");
+    assert!(few + 1.0 < many, "{few} from five readings, {many} from sixty");
+}
+
+#[test]
+fn a_fit_that_stands_draws_around_the_modes_it_has_found() {
+    let turning = |x: &[f64]| (9.0 * x[0]).sin() * (7.0 * x[1]).cos();
+    let fit = fitted(60, &[true; 2], None, turning);
+    let memo = fit.memo();
+    let kept = [&memo.turning].into_iter().chain(memo.exact.iter().map(|it| &it.turning));
+    assert!(kept.clone().any(|it| it.len() == 4), "{memo:?}");
+    let again = fitted(61, &[true; 2], Some(&memo), turning);
+    assert_eq!(again.memo(), memo, "what was found stands");
+    assert_ne!(again.sets, fit.sets, "with one reading more");
 }

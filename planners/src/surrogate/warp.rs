@@ -185,6 +185,7 @@ mod tests {
             values: values.iter().map(|it| (it - mean) / sd).collect(),
             known: vec![0.0; 40],
             groups: vec![0, 1],
+            turns: vec![true; 2],
             parameters: 2,
             share: 0.0,
             short: false,
