@@ -160,26 +160,33 @@ mod tests {
     #[test]
     fn a_memo_that_is_too_large_forgets_the_past_first_and_stays_below_the_limit() {
         let number = -1.234_567_890_123_456_7e-10;
-        let theta = vec![number; 130];
-        let exact = Some(ExactMemo { probability: number, theta: theta.clone(), turning: theta.clone() });
-        let fit = SurrogateMemo {
-            ln_lengthscales: theta.clone(),
-            exact: exact.clone(),
-            turning: theta.clone(),
-            sum: Some(SumMemo { share: 0.5, probability: number, theta: theta.clone(), turning: theta, exact }),
-            known: vec![(number, number); 128],
-            ..SurrogateMemo::default()
+        let fit = |parameters: usize| {
+            let theta = vec![number; parameters + 2];
+            let exact = Some(ExactMemo { probability: number, theta: theta.clone(), turning: theta.clone() });
+            let sum =
+                SumMemo { theta: theta.clone(), turning: theta.clone(), exact: exact.clone(), ..SumMemo::default() };
+            SurrogateMemo {
+                ln_lengthscales: theta.clone(),
+                exact,
+                turning: theta,
+                sum: Some(sum),
+                known: vec![(number, number); parameters],
+                ..SurrogateMemo::default()
+            }
         };
         let bytes = |memo: &Memo| serde_json::to_vec(memo).map_or(usize::MAX, |it| it.len());
-        let memo = |fits: usize, past: usize| {
+        let memo = |parameters: usize, fits: usize, past: usize| {
+            let fit = fit(parameters);
             let (surrogates, together) = (vec![fit.clone(); fits], vec![fit.clone(); past]);
-            Memo { surrogates, together, past: vec![vec![fit.clone(); past]], ..Memo::default() }.within_limit()
+            Memo { surrogates, together, past: vec![vec![fit; past]], ..Memo::default() }.within_limit()
         };
-        for (fits, past, kept) in [(1, 0, 1), (1, 1, 1), (2, 1, 2), (2, 40, 2), (24, 8, 0)] {
-            let memo = memo(fits, past);
+        for (parameters, fits, past, kept) in
+            [(128, 1, 0, 1), (128, 1, 1, 1), (64, 2, 1, 2), (64, 2, 40, 2), (128, 24, 8, 0)]
+        {
+            let memo = memo(parameters, fits, past);
             assert!(bytes(&memo) < MEMO_MAX_BYTES, "{} of {fits} and {past}", bytes(&memo));
             assert_eq!(memo.surrogates.len(), kept, "of {fits} and {past}");
         }
-        assert_eq!(memo(1, 1).past.len(), 1, "what fits is kept");
+        assert_eq!(memo(64, 1, 1).past.len(), 1, "what fits is kept");
     }
 }
