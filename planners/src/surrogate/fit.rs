@@ -118,12 +118,12 @@ impl Posterior<'_> {
     fn draw(&self, mode: &Hyper, turning: &mut Vec<f64>, count: usize, source: &mut Source) -> Vec<Hyper> {
         let alone = || vec![mode.clone(); count];
         let short = Data { short: true, ..self.data.clone() };
-        let wary = Posterior { data: &short, exact: self.exact };
+        let other = Posterior { data: &short, exact: self.exact };
         if turning.is_empty() {
-            *turning = wary.peak().map(|mode| mode.0).unwrap_or_default();
+            *turning = other.peak().map(|mode| mode.0).unwrap_or_default();
         }
         let Some(around) = self.around(mode) else { return alone() };
-        let Some(turning) = wary.around(&Hyper(turning.clone())) else { return alone() };
+        let Some(turning) = other.around(&Hyper(turning.clone())) else { return alone() };
         let draw = |index: usize| {
             let theta = if index.is_multiple_of(2) { &around } else { &turning }.draw(source);
             let hyper = self.inside(&theta);

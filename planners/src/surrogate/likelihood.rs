@@ -167,6 +167,13 @@ pub(crate) fn covariance(data: &Data, hyper: &Hyper) -> Covariance {
     Covariance { k, slope, terms }
 }
 
+/// The lower triangle of the covariance of the observations: all that a factor needs.
+pub(crate) fn lower(data: &Data, hyper: &Hyper) -> Array2<f64> {
+    let mut k = hyper.kernel(data).lower(&data.rows);
+    k.diag_mut().iter_mut().zip(noise(data, hyper)).for_each(|(entry, noise)| *entry += noise);
+    k
+}
+
 /// The noise variance of each observation.
 pub(crate) fn noise(data: &Data, hyper: &Hyper) -> Vec<f64> {
     let beyond = libm::exp(hyper.ln_noise());
@@ -187,13 +194,14 @@ fn centred(ones: &[f64], mut whitened: Vec<f64>) -> (f64, Vec<f64>) {
 /// The logarithm of the density of hyperparameters given the observations, but for a constant; -inf where the
 /// covariance can't be factorised.
 pub(crate) fn density(data: &Data, hyper: &Hyper) -> f64 {
-    let mut k = hyper.kernel(data).lower(&data.rows);
-    k.diag_mut().iter_mut().zip(noise(data, hyper)).for_each(|(entry, noise)| *entry += noise);
     let ones = vec![1.0; data.values.len()];
-    dense::whitened(&k, [&ones, &data.values]).map_or(f64::NEG_INFINITY, |(half_ln_det, [ones, whitened])| {
-        let (_, whitened) = centred(&ones, whitened);
-        likelihood(half_ln_det, &whitened) + prior(data, hyper).0
-    })
+    dense::whitened(&lower(data, hyper), [&ones, &data.values]).map_or(
+        f64::NEG_INFINITY,
+        |(half_ln_det, [ones, whitened])| {
+            let (_, whitened) = centred(&ones, whitened);
+            likelihood(half_ln_det, &whitened) + prior(data, hyper).0
+        },
+    )
 }
 
 pub(super) fn likelihood(half_ln_det: f64, whitened: &[f64]) -> f64 {

@@ -49,8 +49,7 @@ pub(crate) struct Prediction {
 impl Member {
     /// The posterior given the observations, as so many equal samples; `None` where the covariance can't be factorised.
     pub(crate) fn new(data: &Data, hyper: &Hyper, samples: usize) -> Option<Self> {
-        let k = likelihood::covariance(data, hyper).k;
-        let factor = Factor::new(&k)?;
+        let factor = Factor::new(&likelihood::lower(data, hyper))?;
         let (mean, whitened) = likelihood::residuals(data, &factor);
         let weights = vec![factor.unwhiten(&whitened); samples];
         let kernel = hyper.kernel(data);
