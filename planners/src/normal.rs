@@ -4,8 +4,8 @@
 const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_8;
 /// Below this, continued fractions replace differences that would cancel.
 const TAIL: f64 = -4.0;
-/// Terms of the continued fraction: enough for full precision at [`TAIL`] and beyond.
-const TERMS: u32 = 30;
+/// Terms of the continued fraction at t: so many, and so many over t. Enough for full precision at [`TAIL`] and beyond.
+const TERMS: (f64, f64) = (5.0, 110.0);
 
 /// The density.
 pub(crate) fn density(u: f64) -> f64 {
@@ -19,7 +19,11 @@ pub(crate) fn cumulative(u: f64) -> f64 {
 
 /// Mills' continued fraction for t > 0: `(c, 1/(t + c))`, where `1/(t+c)` is the upper tail over the density.
 fn mills(t: f64) -> (f64, f64) {
-    let tail = (2..=TERMS).rev().fold(t, |below, term| t + f64::from(term) / below);
+    let (mut tail, mut term) = (t, (TERMS.0 + TERMS.1 / t).floor());
+    while term > 1.0 {
+        tail = t + term / tail;
+        term -= 1.0;
+    }
     let c = 1.0 / tail;
     (c, 1.0 / (t + c))
 }

@@ -36,6 +36,11 @@ impl Score for Priced<'_> {
         self.score.value(unit) - WEIGHT * self.ln_cost(unit)
     }
 
+    fn values(&self, units: &[Vec<f64>]) -> Vec<f64> {
+        let values = self.score.values(units).into_iter().zip(units);
+        values.map(|(value, unit)| value - WEIGHT * self.ln_cost(unit)).collect()
+    }
+
     fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
         let (value, mut gradient) = self.score.value_and_gradient(unit);
         let here = self.ln_cost(unit);

@@ -9,6 +9,7 @@ use crate::part::Part;
 use crate::planner::PlanError;
 use crate::rng::{self, Stream};
 use crate::search::Score;
+use crate::surrogate::dense::add_scaled;
 use crate::surrogate::{Member, Prediction, Surrogate};
 
 /// Samples of the unknown true values, a set of hyperparameters.
@@ -17,6 +18,8 @@ const SAMPLES: usize = 4;
 const FRONT_SAMPLES: usize = 1;
 /// A sampled constraint may exceed 0 by this much, in standardised outcomes: rounding in the model.
 const ROUNDING: f64 = 1e-6;
+/// How many points are looked at together: so few that what is known of them stays near to the processor.
+const AT_ONCE: usize = 16;
 /// What being at the edge counts; see [`lost_at_the_edge`].
 const EDGE: f64 = 6.0;
 
@@ -151,34 +154,62 @@ impl<'a> Promise<'a> {
         }
     }
 
-    /// The promise at a unit point; with `gradient`, also its gradient in the features.
-    fn at(&self, unit: &[f64], gradient: bool) -> (f64, Vec<f64>) {
-        let features = self.frame.features(unit);
-        let parts: Vec<Share> =
-            self.joint.iter().map(|joint| Share::new(joint, &features, self.edge, &self.numeric)).collect();
-        let terms = parts.iter().flat_map(|part| part.samples.iter().map(|sample| sample.term));
-        let total = ln_sum_exp(terms);
-        let value = total - libm::log((parts.len() * self.samples).max(1) as f64);
-        let mut slope = vec![0.0; features.len()];
-        if gradient && total.is_finite() {
-            for (joint, part) in self.joint.iter().zip(&parts) {
-                for (entry, by) in slope.iter_mut().zip(part.gradient(joint, &features, total)) {
-                    *entry += by;
-                }
+    /// What each set of hyperparameters contributes, for each point.
+    fn shares(&self, features: &[Vec<f64>]) -> Vec<Vec<Share>> {
+        let mut shares: Vec<Vec<Share>> = features.iter().map(|_| Vec::with_capacity(self.joint.len())).collect();
+        for joint in &self.joint {
+            let said = predictions(&joint.leads, features).into_iter().zip(predictions(&joint.constraints, features));
+            for ((shares, features), (leads, constraints)) in shares.iter_mut().zip(features).zip(said) {
+                shares.push(Share::new(joint, features, leads, constraints, self.edge, &self.numeric));
             }
         }
-        (value, slope)
+        shares
     }
+
+    /// The logarithm of the sum of all terms.
+    fn total(shares: &[Share]) -> f64 {
+        ln_sum_exp(shares.iter().flat_map(|share| share.samples.iter().map(|sample| sample.term)))
+    }
+
+    /// The promise, from the logarithm of the sum of all terms.
+    fn mean(&self, total: f64) -> f64 {
+        total - libm::log((self.joint.len() * self.samples).max(1) as f64)
+    }
+}
+
+/// What members say of points, point by point.
+fn predictions(members: &[Member], features: &[Vec<f64>]) -> Vec<Vec<Prediction>> {
+    let mut said: Vec<Vec<Prediction>> = features.iter().map(|_| Vec::with_capacity(members.len())).collect();
+    for member in members {
+        said.iter_mut().zip(member.predict_each(features)).for_each(|(said, prediction)| said.push(prediction));
+    }
+    said
 }
 
 impl Score for Promise<'_> {
     fn value(&self, unit: &[f64]) -> f64 {
-        self.at(unit, false).0
+        self.values(&[unit.to_vec()]).first().copied().unwrap_or(f64::NEG_INFINITY)
+    }
+
+    fn values(&self, units: &[Vec<f64>]) -> Vec<f64> {
+        let each = |units: &[Vec<f64>]| {
+            let features: Vec<Vec<f64>> = units.iter().map(|unit| self.frame.features(unit)).collect();
+            self.shares(&features).iter().map(|shares| self.mean(Self::total(shares))).collect::<Vec<f64>>()
+        };
+        units.chunks(AT_ONCE).flat_map(each).collect()
     }
 
     fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>) {
-        let (value, slope) = self.at(unit, true);
-        (value, self.frame.gradient(unit, &slope))
+        let features = self.frame.features(unit);
+        let shares: Vec<Share> = self.shares(std::slice::from_ref(&features)).into_iter().flatten().collect();
+        let total = Self::total(&shares);
+        let mut slope = vec![0.0; features.len()];
+        if total.is_finite() {
+            for (joint, share) in self.joint.iter().zip(&shares) {
+                add_scaled(&mut slope, 1.0, &share.gradient(joint, &features, total));
+            }
+        }
+        (self.mean(total), self.frame.gradient(unit, &slope))
     }
 
     fn has_borders(&self) -> bool {
@@ -234,9 +265,14 @@ fn improvement(target: &Target, leads: &[Prediction], sample: usize) -> (f64, Ve
 }
 
 impl Share {
-    fn new(joint: &Joint, features: &[f64], edge: f64, numeric: &[bool]) -> Self {
-        let leads: Vec<Prediction> = joint.leads.iter().map(|member| member.predict(features)).collect();
-        let constraints: Vec<Prediction> = joint.constraints.iter().map(|member| member.predict(features)).collect();
+    fn new(
+        joint: &Joint,
+        features: &[f64],
+        leads: Vec<Prediction>,
+        constraints: Vec<Prediction>,
+        edge: f64,
+        numeric: &[bool],
+    ) -> Self {
         let (lost, lost_by_sd, edge) = lost_at_the_edge(joint, &leads, features, edge, numeric);
         let sample = |(index, target): (usize, &Target)| {
             let (mut term, mut by_leads) = improvement(target, &leads, index);

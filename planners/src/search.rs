@@ -40,6 +40,11 @@ pub(crate) trait Score {
     /// The value at a unit point; -inf where it may not be.
     fn value(&self, unit: &[f64]) -> f64;
 
+    /// The values at unit points.
+    fn values(&self, units: &[Vec<f64>]) -> Vec<f64> {
+        units.iter().map(|unit| self.value(unit)).collect()
+    }
+
     /// The value and its gradient, one entry a parameter; 0 for categories.
     fn value_and_gradient(&self, unit: &[f64]) -> (f64, Vec<f64>);
 
@@ -142,13 +147,8 @@ pub(crate) fn search(
 ) -> Option<Vec<f64>> {
     let mut source = Source::new(seed, Stream::Search, 1);
     let looked = within_regions(frame, candidates(frame, hints, bounds, seed, &mut source));
-    let mut scored: Vec<(Vec<f64>, f64)> = looked
-        .into_iter()
-        .map(|unit| {
-            let value = score.value(&unit);
-            (unit, if value.is_nan() { f64::NEG_INFINITY } else { value })
-        })
-        .collect();
+    let values = score.values(&looked).into_iter().map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value });
+    let mut scored: Vec<(Vec<f64>, f64)> = looked.into_iter().zip(values).collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
     let climbed =
         starts(frame, scored, CLIMBS).into_iter().map(|start| climb(frame, score, start, bounds, &mut source));
@@ -178,7 +178,7 @@ pub(crate) fn climbed(
 
 /// The index of the most promising of given unit points.
 pub(crate) fn best_of(score: &dyn Score, units: &[Vec<f64>]) -> Option<usize> {
-    let scored = units.iter().map(|unit| score.value(unit)).enumerate();
+    let scored = score.values(units).into_iter().enumerate();
     scored.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(index, _)| index)
 }
 

@@ -152,22 +152,20 @@ impl Outlook<'_> {
     /// What is expected at a unit point.
     pub(crate) fn expected(&self, unit: &[f64]) -> Expected {
         let features = self.model.frame.features(unit);
-        let estimate = |(surrogate, members): (&Surrogate, &Vec<Member>)| {
-            let (mean, sd) = mixture(members, &features);
-            surrogate.transform.estimate(mean, sd)
+        let mixtures = |all: &[Vec<Member>]| all.iter().map(|members| mixture(members, &features)).collect::<Vec<_>>();
+        let estimates = |surrogates: &[Surrogate], mixtures: &[(f64, f64)]| {
+            let pairs = surrogates.iter().zip(mixtures);
+            pairs.map(|(surrogate, (mean, sd))| surrogate.transform.estimate(*mean, *sd)).collect::<Vec<_>>()
         };
-        let estimates = |surrogates: &[Surrogate], members: &[Vec<Member>]| {
-            surrogates.iter().zip(members).map(estimate).collect::<Vec<_>>()
-        };
-        let mut constraints = estimates(&self.model.constraints, &self.constraints);
-        constraints.truncate(self.model.measured);
+        let measured = self.constraints.get(..self.model.measured).unwrap_or(&self.constraints);
+        let objectives = mixtures(&self.objectives);
         Expected {
-            objectives: estimates(&self.model.objectives, &self.objectives),
-            constraints,
+            objectives: estimates(&self.model.objectives, &objectives),
+            constraints: estimates(&self.model.constraints, &mixtures(measured)),
             p_feasible: self.p_feasible(&features),
             leads: match &self.scalar {
                 Some(scalar) => vec![mixture(scalar, &features)],
-                None => self.objectives.iter().map(|it| mixture(it, &features)).collect(),
+                None => objectives,
             },
         }
     }

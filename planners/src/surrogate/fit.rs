@@ -85,18 +85,19 @@ impl Posterior<'_> {
     fn curvature(&self, mode: &Hyper) -> Option<Array2<f64>> {
         let mode = self.theta(mode);
         let n = mode.len();
+        let (density, here) = self.density_gradient(&mode);
+        if !density.is_finite() {
+            return None;
+        }
         let mut matrix = Array2::zeros((n, n));
         for (i, mut column) in matrix.columns_mut().into_iter().enumerate() {
-            let beside = |step: f64| {
-                let theta = mode.iter().enumerate().map(|(j, value)| if i == j { value + step } else { *value });
-                self.density_gradient(&theta.collect::<Vec<f64>>())
-            };
-            let (above, below) = (beside(DIFFERENCE), beside(-DIFFERENCE));
-            if !above.0.is_finite() || !below.0.is_finite() {
+            let theta = mode.iter().enumerate().map(|(j, value)| if i == j { value + DIFFERENCE } else { *value });
+            let (density, beside) = self.density_gradient(&theta.collect::<Vec<f64>>());
+            if !density.is_finite() {
                 return None;
             }
-            for ((entry, above), below) in column.iter_mut().zip(above.1).zip(below.1) {
-                *entry = (below - above) / (2.0 * DIFFERENCE);
+            for ((entry, here), beside) in column.iter_mut().zip(&here).zip(beside) {
+                *entry = (here - beside) / DIFFERENCE;
             }
         }
         Some((&matrix + &matrix.t()) * 0.5)

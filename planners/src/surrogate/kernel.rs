@@ -4,7 +4,8 @@
 
 use ndarray::Array2;
 
-use super::dense::add_scaled;
+use super::dense::{add_scaled, wide};
+use super::rows::Rows;
 use crate::normal::{cumulative, density};
 
 /// sqrt 5.
@@ -26,6 +27,8 @@ pub(crate) struct Kernel {
     members: Vec<Vec<usize>>,
     /// The share of the sum.
     share: f64,
+    /// For each feature, the most of the kernel around a point that can lie within the unit interval.
+    insides: Vec<f64>,
     /// The prior variance.
     pub(crate) signal: f64,
 }
@@ -45,12 +48,13 @@ impl Kernel {
     /// From the logarithms of the lengthscales (one a parameter), those parameters' features, and the signal variance.
     pub(crate) fn new(ln_lengthscales: &[f64], groups: &[usize], signal: f64, share: f64) -> Self {
         let reciprocal = |group: &usize| libm::exp(-ln_lengthscales.get(*group).copied().unwrap_or(0.0));
-        let reciprocals = groups.iter().map(reciprocal).collect();
+        let reciprocals: Vec<f64> = groups.iter().map(reciprocal).collect();
+        let insides = reciprocals.iter().map(|reciprocal| 1.0 - 2.0 * cumulative(-0.5 * reciprocal)).collect();
         let count = ln_lengthscales.len();
         let features = |group: usize| groups.iter().enumerate().filter(move |(_, it)| **it == group).map(|(at, _)| at);
         let members =
             if share > 0.0 { (0..count).map(|group| features(group).collect()).collect() } else { Vec::new() };
-        Self { reciprocals, groups: groups.to_vec(), count, members, share, signal }
+        Self { reciprocals, groups: groups.to_vec(), count, members, share, insides, signal }
     }
 
     /// The share of the sum.
@@ -63,19 +67,14 @@ impl Kernel {
         (&self.groups, self.count)
     }
 
-    /// Adds the sum's part of the values between a point and rows to `k`; gives the slopes of its terms, those of one term
-    /// after another. All rows at once, so that a compiler calculates several exponentials together.
-    fn sums(&self, rows: &[Vec<f64>], point: &[f64], k: &mut [f64]) -> Vec<f64> {
+    /// Adds the sum's part of the values between a point and rows to `k`, one entry a row; gives the slopes of its terms, those
+    /// of one term after another.
+    #[inline(always)]
+    fn sums(&self, rows: &Rows, point: &[f64], k: &mut [f64]) -> Vec<f64> {
         let scale = self.signal * self.share / self.count.max(1) as f64;
-        let mut terms = vec![0.0; rows.len() * self.count];
-        for (features, terms) in self.members.iter().zip(terms.chunks_exact_mut(rows.len().max(1))) {
-            for feature in features {
-                let (x, reciprocal) = self.at_feature(point, *feature);
-                for (square, row) in terms.iter_mut().zip(rows) {
-                    let scaled = (row.get(*feature).copied().unwrap_or(0.0) - x) * reciprocal;
-                    *square += scaled * scaled;
-                }
-            }
+        let mut terms = vec![0.0; k.len() * self.count];
+        for (features, terms) in self.members.iter().zip(terms.chunks_exact_mut(k.len().max(1))) {
+            features.iter().for_each(|feature| self.add_squares(rows, *feature, point, terms));
             for (term, k) in terms.iter_mut().zip(k.iter_mut()) {
                 let s = SQRT_5 * term.sqrt();
                 let decay = scale * exp_minus(s);
@@ -100,30 +99,33 @@ impl Kernel {
     /// beside the most that any point has, with the gradient. Only `numeric` features have edges.
     pub(crate) fn inside(&self, point: &[f64], numeric: &[bool]) -> (f64, Vec<f64>) {
         let mut total = 0.0;
-        let each = |((x, reciprocal), numeric): ((&f64, &f64), &bool)| {
+        let each = |(((x, reciprocal), most), numeric): (((&f64, &f64), &f64), &bool)| {
             if !numeric {
                 return 0.0;
             }
             let x = x.clamp(0.0, 1.0);
             let (low, high) = (x * reciprocal, (1.0 - x) * reciprocal);
             let mass = 1.0 - cumulative(-low) - cumulative(-high);
-            let most = 1.0 - 2.0 * cumulative(-0.5 * reciprocal);
             total += libm::log(mass / most);
             (density(low) - density(high)) * reciprocal / mass
         };
-        let gradient = point.iter().zip(&self.reciprocals).zip(numeric).map(each).collect();
+        let gradient = point.iter().zip(&self.reciprocals).zip(&self.insides).zip(numeric).map(each).collect();
         (total, gradient)
     }
 
-    fn distance2(&self, a: &[f64], b: &[f64]) -> f64 {
-        let each = |((a, b), reciprocal): ((&f64, &f64), &f64)| {
-            let scaled = (a - b) * reciprocal;
-            scaled * scaled
-        };
-        a.iter().zip(b).zip(&self.reciprocals).map(each).sum()
+    /// Adds what one feature counts in the squared distances of a point from rows, one entry a row.
+    #[inline(always)]
+    fn add_squares(&self, rows: &Rows, feature: usize, point: &[f64], squares: &mut [f64]) {
+        let (x, reciprocal) = self.at_feature(point, feature);
+        let column = rows.column(feature, squares.len());
+        for (square, other) in squares.iter_mut().zip(column) {
+            let scaled = (other - x) * reciprocal;
+            *square += scaled * scaled;
+        }
     }
 
     /// The values and the slopes (see [`Values`]) at squared distances.
+    #[inline(always)]
     fn at(&self, distances2: &[f64]) -> Values {
         let (mut k, mut slope) = (vec![0.0; distances2.len()], vec![0.0; distances2.len()]);
         let signal = self.signal * (1.0 - self.share);
@@ -137,12 +139,29 @@ impl Kernel {
     }
 
     /// The values between a point and rows of features.
-    pub(crate) fn values(&self, rows: &[Vec<f64>], point: &[f64]) -> Values {
-        let mut values = self.at(&rows.iter().map(|row| self.distance2(row, point)).collect::<Vec<f64>>());
-        if self.share > 0.0 {
-            values.terms = self.sums(rows, point, &mut values.k);
-        }
-        values
+    pub(crate) fn values(&self, rows: &Rows, point: &[f64]) -> Values {
+        self.first_values(rows, rows.len(), point)
+    }
+
+    /// The same of the first `count` rows alone.
+    fn first_values(&self, rows: &Rows, count: usize, point: &[f64]) -> Values {
+        wide(
+            #[inline(always)]
+            || {
+                let mut squares = vec![0.0; count];
+                (0..point.len()).for_each(|feature| self.add_squares(rows, feature, point, &mut squares));
+                let mut values = self.at(&squares);
+                if self.share > 0.0 {
+                    values.terms = self.sums(rows, point, &mut values.k);
+                }
+                values
+            },
+        )
+    }
+
+    /// The value between two points.
+    pub(crate) fn between(&self, a: &[f64], b: &[f64]) -> f64 {
+        self.values(&Rows::new(&[a.to_vec()]), b).k.first().copied().unwrap_or(0.0)
     }
 
     /// The matrices of values and slopes among rows of features.
@@ -153,15 +172,13 @@ impl Kernel {
         let mut terms = Vec::with_capacity(n);
         let mut k = Array2::zeros((n, n));
         let mut slope = Array2::zeros((n, n));
+        let rows = Rows::new(rows);
         for (i, a) in rows.iter().enumerate() {
-            let mut values = self.values(rows.get(..=i).unwrap_or_default(), a);
+            let mut values = self.first_values(&rows, i + 1, a);
             terms.push(std::mem::take(&mut values.terms));
-            for (j, (value, rate)) in values.k.iter().zip(&values.slope).enumerate() {
-                for at in [(i, j), (j, i)] {
-                    if let (Some(k), Some(slope)) = (k.get_mut(at), slope.get_mut(at)) {
-                        (*k, *slope) = (*value, *rate);
-                    }
-                }
+            for (matrix, values) in [(&mut k, &values.k), (&mut slope, &values.slope)] {
+                matrix.row_mut(i).iter_mut().zip(values).for_each(|(entry, value)| *entry = *value);
+                matrix.column_mut(i).iter_mut().zip(values).for_each(|(entry, value)| *entry = *value);
             }
         }
         (k, slope, terms)
@@ -170,8 +187,9 @@ impl Kernel {
     /// The lower triangle of the matrix of values among rows of features.
     pub(crate) fn lower(&self, rows: &[Vec<f64>]) -> Array2<f64> {
         let mut k = Array2::zeros((rows.len(), rows.len()));
+        let rows = Rows::new(rows);
         for (i, (a, mut row)) in rows.iter().zip(k.rows_mut()).enumerate() {
-            let values = self.values(rows.get(..=i).unwrap_or_default(), a).k;
+            let values = self.first_values(&rows, i + 1, a).k;
             row.iter_mut().zip(values).for_each(|(entry, value)| *entry = value);
         }
         k
@@ -262,7 +280,7 @@ impl Kernel {
 ///
 /// Without a branch or a call, so that a compiler computes several at once; kernels spend half of their time here. The
 /// argument is split into a whole number of ln 2, which goes into the exponent's bits, and a rest, whose series is short.
-#[inline]
+#[inline(always)]
 fn exp_minus(x: f64) -> f64 {
     /// Adding it rounds to a whole number, which the low bits then hold.
     const ROUND: f64 = 6_755_399_441_055_744.0;

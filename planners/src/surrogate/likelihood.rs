@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
 use super::dense::{self, Factor, dot};
 use super::kernel::Kernel;
@@ -223,11 +223,12 @@ pub(crate) fn density_gradients(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>, O
         return (f64::NEG_INFINITY, vec![0.0; hyper.0.len()], None);
     };
     let (_, whitened) = residuals(data, &factor);
-    let alpha = Array1::from(factor.unwhiten(&whitened));
+    let alpha = factor.unwhiten(&whitened);
     // a a^T - K^-1, the derivative of twice the likelihood in K.
     let mut inner = factor.inverse_matrix();
-    let outer = |(i, j)| alpha.get(i).copied().unwrap_or(0.0) * alpha.get(j).copied().unwrap_or(0.0);
-    inner.indexed_iter_mut().for_each(|(at, entry)| *entry = outer(at) - *entry);
+    for (mut row, a) in inner.rows_mut().into_iter().zip(&alpha) {
+        row.iter_mut().zip(&alpha).for_each(|(entry, b)| *entry = a * b - *entry);
+    }
     let trace = inner.diag().sum();
     let noise = libm::exp(hyper.ln_noise());
     let noise_share: f64 = inner.diag().iter().zip(&data.known).map(|(entry, known)| entry * (noise + known)).sum();

@@ -8,6 +8,7 @@ mod likelihood;
 mod member;
 mod path;
 mod prior;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -251,7 +252,7 @@ impl Surrogate {
     pub(crate) fn correlation(&self, a: &[f64], b: &[f64]) -> f64 {
         let of = |(share, hyper): &(f64, Hyper)| {
             let kernel = hyper.kernel(&self.with_share(*share));
-            kernel.values(&[a.to_vec()], b).k.first().map_or(0.0, |k| k / kernel.signal)
+            kernel.between(a, b) / kernel.signal
         };
         self.sets.iter().map(of).sum::<f64>() / self.sets.len().max(1) as f64
     }

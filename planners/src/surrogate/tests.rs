@@ -120,7 +120,7 @@ fn a_prediction_is_the_textbooks() {
     let ones = vec![1.0; n];
     let mean = product(&ones, &data.values) / product(&ones, &ones);
     let point = [0.1, 0.9, 0.0, std::f64::consts::FRAC_1_SQRT_2];
-    let covariances = hyper().kernel(&data).values(&data.rows, &point).k;
+    let covariances = hyper().kernel(&data).values(&super::rows::Rows::new(&data.rows), &point).k;
     let residuals: Vec<f64> = data.values.iter().map(|value| value - mean).collect();
     let at = member.predict(&point);
     close(at.means[0], mean + product(&covariances, &residuals), 1e-10);
