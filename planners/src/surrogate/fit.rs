@@ -121,7 +121,7 @@ impl Posterior<'_> {
         let short = Data { short: true, ..self.data.clone() };
         let other = Posterior { data: &short, exact: self.exact };
         if turning.is_empty() {
-            *turning = other.peak().map(|mode| mode.0).unwrap_or_default();
+            *turning = other.peak().map(|(mode, _)| mode.0).unwrap_or_default();
         }
         let Some(around) = self.around(mode) else { return alone() };
         let Some(turning) = other.around(&Hyper(turning.clone())) else { return alone() };
@@ -139,10 +139,10 @@ impl Posterior<'_> {
         resample(&draws, count, source.unit()).unwrap_or_else(alone)
     }
 
-    /// The best hyperparameters, from where the priors have them.
-    fn peak(&self) -> Option<Hyper> {
+    /// The best hyperparameters, from where the priors have them, and their density.
+    fn peak(&self) -> Option<(Hyper, f64)> {
         let start = Hyper(likelihood::priors(self.data).iter().map(|(mean, _)| *mean).collect());
-        self.climb(&start, STEPS).map(|(mode, _)| mode)
+        self.climb(&start, STEPS)
     }
 
     /// Hyperparameters within their bounds.
@@ -194,6 +194,11 @@ pub(crate) fn mode(data: &Data, warm: Option<&Hyper>) -> Hyper {
     let climbs = starts.filter_map(|start| posterior.climb(start, STEPS));
     let best = climbs.reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map_or_else(|| Hyper::modes(data.parameters), |(hyper, _)| hyper)
+}
+
+/// The best hyperparameters if outcomes turn within a short way, and their density.
+pub(crate) fn turning(data: &Data) -> Option<(Hyper, f64)> {
+    Posterior { data: &Data { short: true, ..data.clone() }, exact: false }.peak()
 }
 
 /// A short climb from hyperparameters that are nearly right; with the density it comes to.

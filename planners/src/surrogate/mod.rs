@@ -29,6 +29,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::memo::{ExactMemo, SumMemo, SurrogateMemo};
+use crate::normal::ln_sum_exp;
 use crate::part::{Part, Without};
 use crate::planner::PlanError;
 use crate::rng::Source;
@@ -165,10 +166,11 @@ impl Surrogate {
             None => data,
         };
         let fitted = left(fitted);
-        let mut sum = match known {
+        let mut turning = known.as_ref().map_or_else(Vec::new, |(memo, _)| memo.turning.clone());
+        let mut sum = match &known {
             Some((memo, _)) => memo.sum.clone(),
             None if without.has(Part::Sums) && parameters > 1 && observations.len() >= BENT_FROM => {
-                best_sum(&fitted, &mode, warm.and_then(|memo| memo.sum.as_ref()), without)
+                best_sum(&fitted, (&mode, &mut turning), warm.and_then(|memo| memo.sum.as_ref()), without)
             }
             None => None,
         };
@@ -177,7 +179,6 @@ impl Surrogate {
             None if without.has(Part::Exact) => fit::exactness(&fitted, &mode),
             None => None,
         };
-        let mut turning = known.map_or_else(Vec::new, |(memo, _)| memo.turning.clone());
         let sets = drawn(&fitted, (&mode, &mut turning), exact.as_mut(), sum.as_mut(), fitting, source);
         let data = if observations.len() > FIT_ROWS {
             left(standardise(&transform, &thinned(observations, MODEL_ROWS), fitting))
@@ -340,10 +341,16 @@ fn best_bend(
 }
 
 /// The kernel that is partly a sum over parameters by which the observations are the most plausible, and the probability of
-/// it beside the kernel without, even odds beforehand.
+/// it beside the kernel without, even odds beforehand. What the best hyperparameters are without, if outcomes turn within a
+/// short way, is left in `turning`.
 ///
-/// The densities at the modes stand in for the evidence, as for bends.
-fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>, without: Without) -> Option<SumMemo> {
+/// The densities at the modes of both beliefs stand in for the evidence, as for bends.
+fn best_sum(
+    data: &Data,
+    (mode, turning): (&Hyper, &mut Vec<f64>),
+    warm: Option<&SumMemo>,
+    without: Without,
+) -> Option<SumMemo> {
     let (alone, density) = fit::refine(data, mode, BEND_STEPS)?;
     let mut best: Option<(f64, Hyper, f64)> = None;
     for share in SHARES {
@@ -357,12 +364,18 @@ fn best_sum(data: &Data, mode: &Hyper, warm: Option<&SumMemo>, without: Without)
         }
     }
     let (share, mode, with_sum) = best?;
-    let probability = 1.0 / (1.0 + libm::exp(density - with_sum));
+    let of_sum = Data { share, ..data.clone() };
+    // Few readings of what turns within a short way would be taken for a sum, if nobody asked what they are without one.
+    let (alone_turning, alone_short) = fit::turning(data)?;
+    *turning = alone_turning.0;
+    let (sum_turning, sum_short) = fit::turning(&of_sum)?;
+    let both = |slow: f64, short: f64| ln_sum_exp([slow, short].into_iter());
+    let probability = 1.0 / (1.0 + libm::exp(both(density, alone_short) - both(with_sum, sum_short)));
     if probability < SUM_LIKELY {
         return None;
     }
-    let exact = if without.has(Part::Exact) { fit::exactness(&Data { share, ..data.clone() }, &mode) } else { None };
-    Some(SumMemo { share, probability, theta: mode.0, turning: Vec::new(), exact })
+    let exact = if without.has(Part::Exact) { fit::exactness(&of_sum, &mode) } else { None };
+    Some(SumMemo { share, probability, theta: mode.0, turning: sum_turning.0, exact })
 }
 
 /// The sets of hyperparameters: as many with a sum as that is plausible.

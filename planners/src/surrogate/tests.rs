@@ -459,3 +459,23 @@ fn a_fit_that_stands_draws_around_the_modes_it_has_found() {
     assert_eq!(again.memo(), memo, "what was found stands");
     assert_ne!(again.sets, fit.sets, "with one reading more");
 }
+
+#[test]
+fn few_readings_in_many_parameters_are_no_evidence_of_a_sum() {
+    let groups: Vec<usize> = (0..30).collect();
+    let believed = |seed| {
+        let mut source = Source::new(seed, Stream::Random, 0);
+        let observed = |row| {
+            let features: Vec<f64> = groups.iter().map(|_| source.unit()).collect();
+            let distance = features.iter().map(|x| (x - 0.3) * (x - 0.3)).sum::<f64>().sqrt();
+            Observation { row, value: (9.0 * distance).cos(), features, sd: None }
+        };
+        let observations: Vec<Observation> = (0..12).map(observed).collect();
+        let values: Vec<f64> = observations.iter().map(|it| it.value).collect();
+        let fitting = Fitting { groups: &groups, turns: &[true; 30], sets: 8, ..Fitting::default() };
+        let fit = Surrogate::fit(Transform::objective(&values), &observations, &fitting, &mut source);
+        fit.memo().sum.is_some()
+    };
+    let wrong = (0..20).filter(|seed| believed(*seed)).count();
+    assert!(wrong <= 1, "{wrong} of 20");
+}
