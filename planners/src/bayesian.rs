@@ -229,7 +229,7 @@ fn balanced(at: &Expected) -> f64 {
 pub(crate) fn best_tried(outlook: &Outlook<'_>, frame: &Frame<'_>, rows: &[Row]) -> Option<(usize, Expected)> {
     let ahead = |next: &Expected, best: &Expected| match (next.p_feasible >= FEASIBLE, best.p_feasible >= FEASIBLE) {
         (true, true) => balanced(next) > balanced(best),
-        (false, false) => next.p_feasible > best.p_feasible,
+        (false, false) => next.ln_feasible > best.ln_feasible,
         (next, _) => next,
     };
     judged(outlook, frame, rows).reduce(|best, next| if ahead(&next.1, &best.1) { next } else { best })

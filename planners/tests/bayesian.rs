@@ -128,6 +128,19 @@ fn the_answer_is_feasible_by_the_model_and_not_the_luckiest_reading() {
 }
 
 #[test]
+fn where_nothing_comes_near_to_feasible_the_answer_is_what_comes_nearest() {
+    let problem = problem(vec![real(0.0, 1.0)], 1);
+    let row = |x: f64| Row { point: Point(vec![x]), outcome: read(-x, &[20.0 - x]) };
+    let rows: Vec<Row> = (0..=8).map(|k| row(f64::from(k) / 8.0)).collect();
+    let answer = Bayesian::default().recommend(&problem, &rows, &Memo::default(), 0).unwrap();
+    assert_eq!(
+        (answer.row, answer.p_feasible),
+        (8, Some(0.0)),
+        "all are so unlikely that their probability is no number"
+    );
+}
+
+#[test]
 fn a_failing_recipe_is_learnt_from() {
     let problem = problem(vec![real(0.0, 1.0), real(0.0, 1.0)], 0);
     // Everything above 0.6 fails, near the best point.

@@ -4,7 +4,7 @@ use super::Model;
 use super::together::ELSEWHERE;
 use crate::frame::Frame;
 use crate::memo::SurrogateMemo;
-use crate::normal::cumulative;
+use crate::normal::{cumulative, ln_cumulative, ln_sum_exp};
 use crate::planner::{Estimate, PlanError};
 use crate::problem::{Outcome, Row};
 use crate::promise::Promise;
@@ -55,6 +55,8 @@ pub(crate) struct Expected {
     pub(crate) constraints: Vec<Estimate>,
     /// The probability that every constraint holds and the recipe works.
     pub(crate) p_feasible: f64,
+    /// Its logarithm, which still tells apart what is nearly impossible.
+    pub(crate) ln_feasible: f64,
     /// The mean and standard deviation of what the search is led by, standardised: one an objective, or all in one.
     pub(crate) leads: Vec<(f64, f64)>,
 }
@@ -159,10 +161,12 @@ impl Outlook<'_> {
         };
         let measured = self.constraints.get(..self.model.measured).unwrap_or(&self.constraints);
         let objectives = mixtures(&self.objectives);
+        let (p_feasible, ln_feasible) = self.feasible(&features);
         Expected {
             objectives: estimates(&self.model.objectives, &objectives),
             constraints: estimates(&self.model.constraints, &mixtures(measured)),
-            p_feasible: self.p_feasible(&features),
+            p_feasible,
+            ln_feasible,
             leads: match &self.scalar {
                 Some(scalar) => vec![mixture(scalar, &features)],
                 None => objectives,
@@ -170,15 +174,20 @@ impl Outlook<'_> {
         }
     }
 
-    fn p_feasible(&self, features: &[f64]) -> f64 {
-        let mut products = vec![1.0; self.model.sets()];
+    /// The probability that every constraint holds and the recipe works, and its logarithm.
+    fn feasible(&self, features: &[f64]) -> (f64, f64) {
+        let mut products = vec![(1.0, 0.0); self.model.sets()];
         for members in &self.constraints {
-            for (product, member) in products.iter_mut().zip(members) {
+            for ((product, ln_product), member) in products.iter_mut().zip(members) {
                 let at = member.predict(features);
-                *product *= cumulative(-at.means.first().copied().unwrap_or(0.0) / at.sd);
+                let within = -at.means.first().copied().unwrap_or(0.0) / at.sd;
+                *product *= cumulative(within);
+                *ln_product += ln_cumulative(within).0;
             }
         }
-        products.iter().sum::<f64>() / products.len() as f64
+        let count = products.len() as f64;
+        let ln_sum = ln_sum_exp(products.iter().map(|(_, ln_product)| *ln_product));
+        (products.iter().map(|(product, _)| product).sum::<f64>() / count, ln_sum - libm::log(count))
     }
 
     pub(crate) fn frame(&self) -> &Frame<'_> {
