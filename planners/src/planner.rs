@@ -8,7 +8,7 @@ use crate::problem::{MAX_PAST, Point, Problem, Row};
 use crate::remaining::CONFIDENCES;
 
 /// The version of every planner here. It changes whenever the same arguments could give other points.
-pub const PLANNER_VERSION: &str = concat!("eutectic-planners/", env!("CARGO_PKG_VERSION"), "/7");
+pub const PLANNER_VERSION: &str = concat!("eutectic-planners/", env!("CARGO_PKG_VERSION"), "/8");
 
 /// No call proposes more points than this.
 pub const MAX_COUNT: usize = 1000;

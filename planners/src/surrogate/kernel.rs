@@ -13,6 +13,9 @@ const SQRT_5: f64 = 2.236_067_977_499_79;
 
 /// `signal * (1 + s + s^2/3) e^-s`, where `s = sqrt 5 r` and r is the distance of features over their lengthscales; a share
 /// of it may be the mean of the same in each parameter alone, for outcomes that are mostly sums of what each parameter does.
+/// Then the rest is of the root mean square of the parameters' distances, so that both tell as much along the space's diagonal: by
+/// the lengthscales of functions of one parameter, all points of many parameters would be far from each other, and what isn't a sum
+/// would be a spike around each reading.
 ///
 /// Source of the sum: D. Duvenaud, H. Nickisch and C. Rasmussen, "Additive Gaussian processes", NIPS 2011.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Kernel {
     members: Vec<Vec<usize>>,
     /// The share of the sum.
     share: f64,
+    /// What a squared distance counts in all parameters together: with a sum one over their number, else 1.
+    square_weight: f64,
     /// For each feature, the most of the kernel around a point that can lie within the unit interval.
     insides: Vec<f64>,
     /// The prior variance.
@@ -54,12 +59,18 @@ impl Kernel {
         let features = |group: usize| groups.iter().enumerate().filter(move |(_, it)| **it == group).map(|(at, _)| at);
         let members =
             if share > 0.0 { (0..count).map(|group| features(group).collect()).collect() } else { Vec::new() };
-        Self { reciprocals, groups: groups.to_vec(), count, members, share, insides, signal }
+        let square_weight = if share > 0.0 { 1.0 / count.max(1) as f64 } else { 1.0 };
+        Self { reciprocals, groups: groups.to_vec(), count, members, share, square_weight, insides, signal }
     }
 
     /// The share of the sum.
     pub(crate) fn share(&self) -> f64 {
         self.share
+    }
+
+    /// What a squared distance counts in all parameters together.
+    pub(crate) fn square_weight(&self) -> f64 {
+        self.square_weight
     }
 
     /// For each feature, its lengthscale; and how many there are.
@@ -130,10 +141,10 @@ impl Kernel {
         let (mut k, mut slope) = (vec![0.0; distances2.len()], vec![0.0; distances2.len()]);
         let signal = self.signal * (1.0 - self.share);
         for ((distance2, k), slope) in distances2.iter().zip(&mut k).zip(&mut slope) {
-            let s = SQRT_5 * distance2.sqrt();
+            let s = SQRT_5 * (self.square_weight * distance2).sqrt();
             let decay = signal * exp_minus(s);
             *k = (1.0 + s + s * s / 3.0) * decay;
-            *slope = 5.0 / 3.0 * (1.0 + s) * decay;
+            *slope = 5.0 / 3.0 * self.square_weight * (1.0 + s) * decay;
         }
         Values { k, slope, terms: Vec::new() }
     }
@@ -315,7 +326,21 @@ fn exp_minus(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::exp_minus;
+    use super::{Kernel, exp_minus};
+
+    #[test]
+    fn a_sum_and_the_rest_tell_as_much_along_the_diagonal() {
+        let parameters = 30;
+        let kernel = |share| Kernel::new(&vec![-1.0; parameters], &(0..parameters).collect::<Vec<_>>(), 2.0, share);
+        let alone = Kernel::new(&[-1.0], &[0], 2.0, 0.0);
+        for far in [0.01, 0.3, 1.0] {
+            let expected = alone.between(&[0.0], &[far]);
+            for share in [0.5, 0.9] {
+                let found = kernel(share).between(&vec![0.0; parameters], &vec![far; parameters]);
+                assert!((found / expected - 1.0).abs() < 1e-12, "{share}, {far}: {found} is not {expected}");
+            }
+        }
+    }
 
     #[test]
     fn the_exponential_is_right_to_the_last_digits() {

@@ -24,8 +24,11 @@ const EXACT: f64 = 1e-8;
 /// The standard deviation of the logarithm of a lengthscale: the root of 3.
 const LENGTHSCALE_SPREAD: f64 = 1.732_050_807_568_877_2;
 /// The same for outcomes that turn within a short way: the median of a lengthscale, for each root of the number of parameters, and
-/// the standard deviation of its logarithm.
+/// the standard deviation of its logarithm among up to [`UNLIKE`] parameters.
 const SHORT: (f64, f64) = (0.25, 0.75);
+/// Among more parameters the squared deviations of all of them together are as among so many. If each deviated as much as in a few
+/// parameters, some of many would always be so short that no two points had anything to do with each other.
+const UNLIKE: f64 = 6.0;
 /// The mean and the standard deviation of the logarithm of their signal variance: readings that were taken where it is good lie
 /// closer together than the whole.
 const SHORT_SIGNAL: (f64, f64) = (0.7, 1.0);
@@ -253,7 +256,8 @@ pub(crate) fn density_gradients(data: &Data, hyper: &Hyper) -> (f64, Vec<f64>, O
 pub(crate) fn priors(data: &Data) -> Vec<Normal> {
     // Each term of a sum is a function of one parameter, whatever their number.
     let parameters = if data.share > 0.0 { 1 } else { data.parameters };
-    let short = (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), SHORT.1);
+    let spread = SHORT.1 * (UNLIKE / data.parameters.max(1) as f64).sqrt().min(1.0);
+    let short = (libm::log(SHORT.0 * (parameters.max(1) as f64).sqrt()), spread);
     let of = |place| if data.is_short(place) { short } else { lengthscale(parameters) };
     let stated = data.known.iter().all(|variance| *variance > 0.0);
     let mut priors: Vec<Normal> = (0..data.parameters).map(of).collect();

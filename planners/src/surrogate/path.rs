@@ -62,7 +62,11 @@ impl<'a> Paths<'a> {
             let spread = (DEGREES as f64 / squares).sqrt();
             for ((entry, reciprocal), group) in row.iter_mut().zip(kernel.reciprocals()).zip(groups) {
                 let frequency = spread * source.normal() * reciprocal;
-                *entry = if term.is_none_or(|term| term == *group) { frequency } else { 0.0 };
+                *entry = match term {
+                    None => frequency * kernel.square_weight().sqrt(),
+                    Some(term) if term == *group => frequency,
+                    Some(_) => 0.0,
+                };
             }
             let (share, number) =
                 if term.is_some() { (kernel.share(), of_sum) } else { (1.0 - kernel.share(), FEATURES - of_sum) };

@@ -399,6 +399,19 @@ fn a_prior_mean_shifts_predictions_and_their_gradient_and_wrong_sources_are_left
 }
 
 #[test]
+fn many_lengthscales_deviate_beforehand_together_as_six_do() {
+    let spreads = |parameters: usize| -> f64 {
+        let turns = vec![true; parameters];
+        let priors = likelihood::priors(&Data { parameters, turns, short: true, ..data(3) });
+        priors.iter().take(parameters).map(|(_, sd)| sd * sd).sum()
+    };
+    close(spreads(3), 0.5 * spreads(6), 1e-12);
+    for parameters in [7, 30, 100] {
+        close(spreads(parameters), spreads(6), 1e-12);
+    }
+}
+
+#[test]
 fn an_outcome_that_is_a_sum_is_found_to_be_one_and_a_product_is_not() {
     let share = |value: fn(&[f64]) -> f64| {
         let mut source = Source::new(9, Stream::Random, 0);
